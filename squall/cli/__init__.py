@@ -1,0 +1,28 @@
+"""The `squall` command. Each module here holds one command or group; heavy imports happen inside the functions."""
+
+import sys
+
+import typer
+
+from squall.cli import config, db, topics
+from squall.errors import UserError
+
+app = typer.Typer(
+    name="squall",
+    help="Watches what the world says about listed companies, and warns, with evidence, when negative sentiment surges.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("config")(config.config)
+app.add_typer(topics.app, name="topics")
+app.add_typer(db.app, name="db")
+
+
+def main() -> None:
+    """Run the command line; a person's mistakes end in one line and a non-zero exit."""
+    try:
+        app()
+    except UserError as error:
+        print(f"squall: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)

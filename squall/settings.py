@@ -1,0 +1,249 @@
+"""The one settings object: read once, from the environment, a `.env` file and a folder of secrets.
+
+Every value has a default that works on one machine. `squall config` prints what is in force and where it came from.
+"""
+
+import os
+import re
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NestedSecretsSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from squall.errors import UsageError
+
+PREFIX = "SQUALL_"
+DELIMITER = "__"
+NAMESPACE_PATTERN = r"^[a-z][a-z0-9_-]{0,30}$"
+
+
+class SettingsError(UsageError):
+    """A setting is unknown or has a bad value; the message is one line for a person."""
+
+
+class Section(BaseModel):
+    """A group of settings, named in the environment as `SQUALL_<GROUP>__<FIELD>`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class KafkaSettings(Section):
+    """How to reach the broker, and how the topics are laid out."""
+
+    bootstrap_servers: str | None = Field(None, description="host:port[,host:port]; unset: the embedded broker")
+    partitions: int = Field(4, ge=1, le=1024, description="partitions of squall.news and squall.mentions")
+    replication_factor: int = Field(1, ge=1, le=7)
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
+    sasl_username: str | None = None
+    sasl_password: SecretStr | None = None
+    ssl_cafile: Path | None = Field(None, description="CA bundle that signs the brokers' certificates")
+
+
+class DatabaseSettings(Section):
+    """How to reach Postgres."""
+
+    url: SecretStr | None = Field(None, description="postgresql://user:password@host/name; unset: the embedded server")
+    pool_size: int = Field(5, ge=1, le=100)
+    statement_timeout_s: int = Field(60, ge=1)
+
+
+class ModelSettings(Section):
+    """Which weights serve, and on what."""
+
+    dir: Path | None = Field(None, description="folder of the artifact; unset: the weights that ship")
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: int = Field(0, ge=0, description="threads of the CPU engine; 0: the cores divided by the workers")
+    batch_size: int = Field(32, ge=1, le=4096)
+
+
+class StreamSettings(Section):
+    """Batches and event time."""
+
+    batch_max: int = Field(256, ge=1, le=10_000, description="messages in a micro-batch at most")
+    batch_wait_s: float = Field(0.05, gt=0, le=5, description="how long a batch waits to fill")
+    lateness_s: int = Field(300, ge=0, description="how late an item may be and still count for its minute")
+    ahead_s: int = Field(600, ge=0, description="how far an item may lie ahead of its fetching")
+    retention_days: int = Field(1095, ge=31, description="older items are refused, older partitions dropped")
+    stall_s: int = Field(120, ge=10, description="a worker with lag and no progress for so long is restarted")
+
+
+class StorySettings(Section):
+    """When two articles are one story."""
+
+    similarity: float = Field(0.5, gt=0, lt=1, description="estimated Jaccard similarity from which articles are one story")
+    window_h: int = Field(72, ge=1, description="how far apart in event time a repeat may be")
+
+
+class RuleSettings(Section):
+    """The first surge rule: negative mass of a company in a window against its own past."""
+
+    window_min: int = Field(360, ge=1, description="the window whose negative mass is judged")
+    baseline_days: int = Field(28, ge=1)
+    guard_h: int = Field(24, ge=0, description="hours before the window that are no part of its baseline")
+    min_stories: int = Field(4, ge=1, description="negative mentions in the window at least")
+    fire: float = Field(3.0, gt=0, description="surprise (log10) from which an incident fires")
+    resolve: float = Field(1.5, ge=0, description="surprise below which it resolves")
+    keep_firing_min: int = Field(60, ge=0, description="minutes below the resolve level before it resolves")
+    min_negative_share: float = Field(0.5, ge=0, le=1)
+    severity: Literal["critical", "high", "medium", "info"] = "high"
+
+
+class NotifySettings(Section):
+    """Where alerts go."""
+
+    console: bool = Field(True, description="print alerts on the worker's standard output")
+    webhook_url: SecretStr | None = Field(None, description="POST each alert there as JSON")
+    in_namespaces: bool = Field(False, description="also for replays, whose channels are off otherwise")
+    lease_s: int = Field(30, ge=1)
+    max_attempts: int = Field(8, ge=1)
+
+
+class HttpSettings(Section):
+    """The guarded client for feeds, and the endpoint that receives items."""
+
+    timeout_s: float = Field(20.0, gt=0)
+    max_bytes: int = Field(8 * 1024 * 1024, ge=1024)
+    max_redirects: int = Field(4, ge=0, le=20)
+    allow_private: bool = Field(False, description="let feeds resolve to private and loopback addresses")
+    host: str = "127.0.0.1"
+    port: int = Field(8060, ge=0, le=65535)
+    token: SecretStr | None = Field(None, description="bearer token of the ingest endpoint; without it the endpoint stays off")
+    feeds: Annotated[tuple[str, ...], Field(description="RSS and Atom addresses, as a JSON list")] = ()
+    poll_s: int = Field(60, ge=5)
+
+
+class DashboardSettings(Section):
+    """The web pages."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8050, ge=0, le=65535, description="0: any free port")
+    threads: int = Field(8, ge=1)
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Frozen; get it by `get_settings()`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter=DELIMITER,
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        protected_namespaces=(),
+        populate_by_name=True,
+    )
+
+    home: Path = Field(Path(".squall"), description="all state of the embedded services")
+    namespace: str = Field("", pattern=rf"^$|{NAMESPACE_PATTERN}", description="topic prefix and schema of a replay; empty: live")
+    data_dir: Path = Field(Path("../shared/data"), description="data sets for training and evaluation")
+    companies_file: Path | None = Field(None, description="companies of your own, beside the table that ships")
+    kafka_home: Path | None = Field(
+        None,
+        validation_alias=AliasChoices("SQUALL_KAFKA_HOME", "KAFKA_HOME"),
+        description="an Apache Kafka distribution to run as the embedded broker",
+    )
+    workers: int = Field(1, ge=1, le=64, description="worker processes that `squall up` runs")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    kafka: KafkaSettings = KafkaSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    model: ModelSettings = ModelSettings()
+    stream: StreamSettings = StreamSettings()
+    story: StorySettings = StorySettings()
+    rule: RuleSettings = RuleSettings()
+    notify: NotifySettings = NotifySettings()
+    http: HttpSettings = HttpSettings()
+    dashboard: DashboardSettings = DashboardSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the base class names it
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment, then `.env`, then the folder that SQUALL_SECRETS_DIR names (one file a secret)."""
+        secrets = os.environ.get("SQUALL_SECRETS_DIR")
+        if not secrets:
+            return init_settings, env_settings, dotenv_settings
+        files = NestedSecretsSettingsSource(
+            file_secret_settings,
+            secrets_dir=secrets,
+            secrets_prefix=PREFIX,
+            secrets_nested_delimiter=DELIMITER,
+            secrets_dir_missing="error",
+        )
+        return init_settings, env_settings, dotenv_settings, files
+
+    @property
+    def pg_schema(self) -> str:
+        """Postgres schema of the namespace."""
+        return f"squall_{self.namespace.replace('-', '_')}" if self.namespace else "squall"
+
+    def in_namespace(self, namespace: str) -> "Settings":
+        """The same settings for another namespace.
+
+        Raises:
+            SettingsError: the name is not a lower-case word of at most 31 characters.
+        """
+        if namespace and not re.match(NAMESPACE_PATTERN, namespace):
+            raise SettingsError(f"namespace {namespace!r}: use a lower-case letter, then letters, digits, - or _ (31 at most)")
+        return self.model_copy(update={"namespace": namespace})
+
+
+def known_variables() -> dict[str, tuple[str, ...]]:
+    """Environment variable -> path of the field that it sets."""
+    names: dict[str, tuple[str, ...]] = {"KAFKA_HOME": ("kafka_home",)}
+    for name, field in Settings.model_fields.items():
+        names[f"{PREFIX}{name.upper()}"] = (name,)
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, Section):
+            for inner in section.model_fields:
+                names[f"{PREFIX}{name.upper()}{DELIMITER}{inner.upper()}"] = (name, inner)
+    return names
+
+
+def _unknown_variables() -> list[str]:
+    known = {*known_variables(), "SQUALL_SECRETS_DIR"}
+    return sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors(include_url=False, include_input=True)[0]
+    path = [str(part) for part in problem["loc"]]
+    if problem["type"] == "extra_forbidden":
+        name = DELIMITER.join(path).upper()
+        name = name if name.startswith(PREFIX) else PREFIX + name
+        return f"{name}: unknown setting; `squall config --help` says how settings are named"
+    fitting = [name for name, where in known_variables().items() if list(where) == path[: len(where)]]
+    name = fitting[-1] if fitting else PREFIX + DELIMITER.join(path).upper()
+    return f"{name}: {problem['msg']}"
+
+
+@cache
+def get_settings() -> Settings:
+    """Read the settings, once.
+
+    Raises:
+        SettingsError: with one line that names the variable and what is wrong.
+    """
+    if unknown := _unknown_variables():
+        raise SettingsError(f"{unknown[0]}: unknown setting; `squall config --help` says how settings are named")
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError(_first_problem(error)) from None
+    except Exception as error:
+        raise SettingsError(str(error).splitlines()[0]) from None
+
+
+def plain(value: Any) -> str:
+    """A value as `squall config` shows it: secrets masked."""
+    if isinstance(value, SecretStr):
+        return "********"
+    return "" if value is None else str(value)
