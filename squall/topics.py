@@ -121,7 +121,8 @@ def check_topics(settings: Settings, bootstrap: str) -> None:
             if found != wanted:
                 raise TopicError(
                     f"topic {name} has {found} partitions and the settings ask for {wanted}: "
-                    f"set SQUALL_KAFKA__PARTITIONS={found}, or make the topic anew (keys would move, so partitions are never added in place)"
+                    f"set SQUALL_KAFKA__PARTITIONS={found}, or make the topic anew "
+                    "(keys would move, so partitions are never added in place)"
                 )
 
 
