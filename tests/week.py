@@ -18,11 +18,12 @@ BAD = "plunges slumps warns misses fraud probe lawsuit recall downgrade losses l
 GOOD = "beats surges record upgrade raises wins profit growth dividend buyback approval strong rally expands boost".split()
 PLAIN = "names meeting schedule plant office review update talks report conference filing note survey panel visit".split()
 FILLER = (
-    "after before during quarter market analysts say traders see regional supply demand chain product unit division north south "
-    "europe asia canada brazil factory software cloud energy retail consumer health media transport airline engine battery chip "
-    "network mobile advertising insurance lending credit bond equity cash margin costs wages union contract court judge settlement "
-    "patent license partner venture rival pricing inventory orders shipments backlog guidance outlook forecast estimate consensus "
-    "board chairman director founder investor fund stake holder vote proposal audit rule agency ministry tariff currency export"
+    "after before during quarter market analysts say traders see regional supply demand chain product unit division "
+    "north south europe asia canada brazil factory software cloud energy retail consumer health media transport "
+    "airline engine battery chip network mobile advertising insurance lending credit bond equity cash margin costs "
+    "wages union contract court judge settlement patent license partner venture rival pricing inventory orders "
+    "shipments backlog guidance outlook forecast estimate consensus board chairman director founder investor fund "
+    "stake holder vote proposal audit rule agency ministry tariff currency export"
 ).split()
 OUTLETS = ("Harbour Wire", "Northgate Post", "Tape & Ticker", "Morning Ledger")
 
@@ -37,7 +38,7 @@ def generated_week(articles: int, seed: int = 7) -> list[dict[str, Any]]:
         if rows and rng.random() < 0.16:
             rows.append(_repeat(rng, rng.choice(rows[-200:]), number, at))
         elif rows and rng.random() < 0.02:
-            rows.append(_correction(rng, rng.choice(rows[-100:]), at))
+            rows.append(_correction(rng, rng.choice(rows[-100:])))
         else:
             rows.append(_article(rng, number, at))
     return sorted(rows + _burst(rng), key=lambda row: row["published_at"])
@@ -56,14 +57,9 @@ def _repeat(rng: random.Random, of: dict[str, Any], number: int, at: datetime) -
     return _row(" ".join(words), rng.choice(OUTLETS), f"g{number}", at)
 
 
-def _correction(rng: random.Random, of: dict[str, Any], at: datetime) -> dict[str, Any]:
-    return {
-        **of,
-        "title": f"{of['title']} {rng.choice(GOOD)}",
-        "revision": of["revision"] + 1,
-        "retracted": rng.random() < 0.2,
-        "fetched_at": at,
-    }
+def _correction(rng: random.Random, of: dict[str, Any]) -> dict[str, Any]:
+    title = f"{of['title']} {rng.choice(GOOD)}"
+    return {**of, "title": title, "revision": of["revision"] + 1, "retracted": rng.random() < 0.2}
 
 
 def _burst(rng: random.Random) -> list[dict[str, Any]]:
