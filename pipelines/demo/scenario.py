@@ -157,9 +157,7 @@ def derangements(
 
     def clear(swap: Mapping[str, str]) -> bool:
         giver = {target: company for company, target in swap.items()}
-        return all(
-            sum(abs(at - fall.first_headline) <= apart for at in bad[giver[fall.company_id]]) <= most for fall in FALLS
-        )
+        return all(sum(abs(at - fall.first_headline) <= apart for at in bad[giver[fall.company_id]]) <= most for fall in FALLS)
 
     swaps = (dict(zip(COMPANIES, order, strict=True)) for order in itertools.permutations(COMPANIES))
     return [swap for swap in swaps if all(a != b for a, b in swap.items()) and clear(swap)]
@@ -181,7 +179,7 @@ def _exchanged(headline: Mapping[str, Any], swap: Mapping[str, str]) -> dict[str
     for company in headline["about"]:
         old, new = COMPANIES[company], COMPANIES[swap[company]]
         words |= {old.ticker: new.ticker, **dict.fromkeys(old.products, new.products[0])}
-        words |= {f"${old.ticker}": f"${new.ticker}", f": {old.ticker})": f": {new.ticker})"}
+        words |= {f"{mark}{old.ticker}": f"{mark}{new.ticker}" for mark in ("$", "NASDAQ: ", "NYSE: ")}
         words |= dict.fromkeys((old.name, *old.nicknames), new.name)
     out = dict(headline) | {"about": [swap[company] for company in headline["about"]]}
     if words:
