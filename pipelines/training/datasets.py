@@ -1,0 +1,172 @@
+"""The labelled texts that the text model learns from and is judged on, with leakage between the two removed."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pipelines.training.near_copies import near_groups, near_pairs
+
+SENTIMENTS = ("negative", "neutral", "positive")
+TFNS_SENTIMENTS = {0: "negative", 1: "positive", 2: "neutral"}
+HELD_OUT_SHARE = 0.1
+SENTFIN_TEST_MODULUS = 10
+CASHTAG = re.compile(r"\$[A-Za-z]{1,6}\b")
+NAME = re.compile(r"\b[A-Z][\w&'-]+(?: [A-Z][\w&'-]+)*")
+
+Task = Literal["sentiment", "topic"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One labelled text. `spans` are places that may be marked as the company, with probability `mark_share` in training."""
+
+    source: str
+    key: str
+    text: str
+    task: Task
+    label: int
+    spans: tuple[tuple[int, int], ...] = ()
+    mark_share: float = 0.0
+    disagreeing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TextData:
+    """Training, held-out (for choosing and calibrating) and evaluation rows, and what was dropped on the way."""
+
+    train: list[Row]
+    held_out: list[Row]
+    evaluation: dict[str, list[Row]]
+    topics: tuple[str, ...]
+    dropped: dict[str, int]
+    digest: str
+
+
+class DataError(Exception):
+    """The training data is missing or not what it should be; the message says what to do."""
+
+
+def read_topics(data_dir: Path) -> tuple[str, ...]:
+    """The topic names in label order."""
+    return tuple(line.strip() for line in _need(data_dir / "tfns_topic" / "classes.txt").read_text().splitlines())
+
+
+def tfns_sentiment(data_dir: Path, part: Literal["train", "valid"]) -> list[Row]:
+    """Tweets labelled bearish, bullish or neutral; a cashtag may be marked."""
+    import pandas as pd
+
+    frame = pd.read_csv(_need(data_dir / "tfns_sentiment" / f"sent_{part}.csv"))
+    rows = []
+    for i, (text, label) in enumerate(zip(frame["text"].astype(str), frame["label"].astype(int), strict=True)):
+        spans = tuple(match.span() for match in CASHTAG.finditer(text))
+        target = SENTIMENTS.index(TFNS_SENTIMENTS[label])
+        rows.append(Row("tfns_sentiment", f"{part}-{i}", text, "sentiment", target, spans, 0.5 if spans else 0.0))
+    return rows
+
+
+def tfns_topic(data_dir: Path, part: Literal["train", "validation"]) -> list[Row]:
+    """Tweets with one of 20 topics, which is the same whoever is marked: a cashtag, or else a capitalised name, may be."""
+    import pandas as pd
+
+    frame = pd.read_parquet(_need(data_dir / "tfns_topic" / f"{part}.parquet"))
+    rows = []
+    for i, (text, label) in enumerate(zip(frame["text"].astype(str), frame["label"].astype(int), strict=True)):
+        cashtags = tuple(match.span() for match in CASHTAG.finditer(text))
+        spans = cashtags or tuple(match.span() for match in NAME.finditer(text))
+        share = 0.5 if cashtags else 0.3 if spans else 0.0
+        rows.append(Row("tfns_topic", f"{part}-{i}", text, "topic", label, spans, share))
+    return rows
+
+
+def sentfin(data_dir: Path) -> list[Row]:
+    """Headlines with one sentiment per named entity, which is always marked where the headline's entities disagree."""
+    import pandas as pd
+
+    frame = pd.read_csv(_need(data_dir / "sentfin" / "entity_sentiment.csv"), dtype=str, keep_default_na=False)
+    labels: defaultdict[str, set[str]] = defaultdict(set)
+    for headline_id, sentiment in zip(frame["headline_id"], frame["sentiment"], strict=True):
+        labels[headline_id].add(sentiment)
+    rows = []
+    columns = (frame[name] for name in ("headline_id", "headline", "entity", "sentiment"))
+    for headline_id, headline, entity, sentiment in zip(*columns, strict=True):
+        span = find_entity(headline, entity)
+        disagreeing = len(labels[headline_id]) > 1
+        share = 0.0 if span is None else 1.0 if disagreeing else 0.5
+        spans = () if span is None else (span,)
+        target = SENTIMENTS.index(sentiment)
+        rows.append(Row("sentfin", headline_id, headline, "sentiment", target, spans, share, disagreeing))
+    return rows
+
+
+def find_entity(headline: str, entity: str) -> tuple[int, int] | None:
+    """Where the entity stands in the headline.
+
+    A global replacement once turned hold, sell and buy into sentiments inside SEntFiN's names ("neutralings" for
+    Holdings); it is undone where the name is not found as it stands.
+    """
+    folded = headline.casefold()
+    name = entity.casefold()
+    repaired = name.replace("neutral", "hold").replace("negative", "sell").replace("positive", "buy")
+    for candidate in (name, repaired):
+        start = folded.find(candidate)
+        if candidate and start >= 0 and len(folded) == len(headline):
+            return start, start + len(candidate)
+    return None
+
+
+def load_text_data(data_dir: Path) -> TextData:
+    """Read all three sets, drop training rows that (nearly) equal an evaluation row of any task, hold out a tenth.
+
+    Raises:
+        DataError: a file is missing.
+    """
+    headlines = sentfin(data_dir)
+    is_test = [int(row.key) % SENTFIN_TEST_MODULUS == 0 for row in headlines]
+    training = {
+        "tfns_sentiment": tfns_sentiment(data_dir, "train"),
+        "tfns_topic": tfns_topic(data_dir, "train"),
+        "sentfin": [row for row, test in zip(headlines, is_test, strict=True) if not test],
+    }
+    evaluation = {
+        "tfns_sentiment": tfns_sentiment(data_dir, "valid"),
+        "tfns_topic": tfns_topic(data_dir, "validation"),
+        "sentfin": [row for row, test in zip(headlines, is_test, strict=True) if test],
+    }
+    judged = list({row.text: None for rows in evaluation.values() for row in rows})
+    kept: list[Row] = []
+    dropped: dict[str, int] = {}
+    for source, rows in training.items():
+        leaking = {i for i, _ in near_pairs([row.text for row in rows], judged)}
+        dropped[source] = len(leaking)
+        kept += [row for i, row in enumerate(rows) if i not in leaking]
+    train, held_out = hold_out(kept)
+    digest = hashlib.sha256("\n".join(f"{r.source} {r.key} {r.label} {r.text}" for r in train).encode()).hexdigest()
+    return TextData(train, held_out, evaluation, read_topics(data_dir), dropped, digest)
+
+
+def hold_out(rows: Sequence[Row], share: float = HELD_OUT_SHARE) -> tuple[list[Row], list[Row]]:
+    """Split off about `share` of the rows by a hash of their near-copy group, so that no near copies straddle the split."""
+    groups = near_groups([row.text for row in rows])
+    out: tuple[list[Row], list[Row]] = ([], [])
+    for row, group in zip(rows, groups, strict=True):
+        number = int.from_bytes(hashlib.sha256(rows[group].text.encode()).digest()[:8])
+        out[number < share * 2**64].append(row)
+    return out
+
+
+def near_copied(rows: Sequence[Row], originals: Sequence[Row]) -> list[bool]:
+    """For each row whether one of `originals` (nearly) equals it: what "near-dup-free" leaves out."""
+    found = {i for i, _ in near_pairs([row.text for row in rows], list({row.text: None for row in originals}))}
+    return [i in found for i in range(len(rows))]
+
+
+def _need(path: Path) -> Path:
+    if not path.is_file():
+        raise DataError(f"{path} is missing: point SQUALL_DATA_DIR at the folder that holds the training data")
+    return path

@@ -1,0 +1,268 @@
+"""Train the text model: LoRA on MiniLM with two heads, resumable at any step."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from sklearn.metrics import accuracy_score, f1_score
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from models.passages import Passage, PassageEncoder, Tokens
+from models.text import TextNetwork, base_folder, collate, trainable_network
+from pipelines.training.datasets import SENTIMENTS, Row, TextData
+
+POOL_BATCHES = 50
+"""Batches are cut from pools of this many, sorted by length: little padding, still well shuffled."""
+CHECKPOINT_EVERY = 200
+CHECKPOINT = "checkpoint.safetensors"
+BEST = "best.safetensors"
+
+Report = Callable[[str, int, int, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that decides the outcome of a run besides the data."""
+
+    epochs: int = 4
+    seed: int = 1
+    learning_rate: float = 6e-4
+    batch_size: int = 32
+    label_smoothing: float = 0.05
+    weight_decay: float = 0.01
+    warmup: float = 0.05
+    max_tokens: int = 96
+    clip: float = 1.0
+
+
+@dataclass(slots=True)
+class Progress:
+    """Where a run stands: the next step, and the best epoch so far."""
+
+    step: int = 0
+    best_epoch: int = -1
+    best_score: float = -1.0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+class TrainingError(Exception):
+    """Training cannot start or go on; the message says what to do."""
+
+
+class Trainer:
+    """One training run in one folder."""
+
+    def __init__(self, data: TextData, recipe: Recipe, out: Path, device: str = "cpu") -> None:
+        self.data, self.recipe, self.out = data, recipe, out
+        self.device = torch.device(device)
+        self.encode = PassageEncoder(base_folder() / "tokenizer.json", recipe.max_tokens)
+        torch.manual_seed(recipe.seed)
+        self.network = trainable_network(len(SENTIMENTS), len(data.topics)).to(self.device)
+        self.trainable = {name: p for name, p in self.network.named_parameters() if p.requires_grad}
+        decayed = [p for p in self.trainable.values() if p.ndim > 1]
+        plain = [p for p in self.trainable.values() if p.ndim <= 1]
+        groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+        self.optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate)
+        self.steps_per_epoch = math.ceil(len(data.train) / recipe.batch_size)
+        self.total_steps = self.steps_per_epoch * recipe.epochs
+        self.progress = Progress()
+        self.stop = threading.Event()
+        out.mkdir(parents=True, exist_ok=True)
+
+    def run(self, report: Report) -> Progress:
+        """Train to the end or until `stop` is set; a checkpoint then holds all that is needed to go on.
+
+        `report` is called with (phase, step, total steps, loss) after each step.
+        """
+        while self.progress.step < self.total_steps:
+            epoch = self.progress.step // self.steps_per_epoch
+            batches = epoch_batches(self.data.train, self.encode, self.recipe, epoch)
+            for rows, tokens in batches[self.progress.step % self.steps_per_epoch :]:
+                loss = self._step(rows, tokens)
+                self.progress.step += 1
+                report(f"epoch {epoch + 1}/{self.recipe.epochs}", self.progress.step, self.total_steps, loss)
+                if self.stop.is_set():
+                    self.save_checkpoint()
+                    return self.progress
+                if self.progress.step % CHECKPOINT_EVERY == 0:
+                    self.save_checkpoint()
+            self._finish_epoch(epoch)
+        return self.progress
+
+    def _step(self, rows: Sequence[Row], tokens: Sequence[Tokens]) -> float:
+        torch.manual_seed(self.recipe.seed * 1_000_003 + self.progress.step)  # the same dropout after a resume
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.recipe.learning_rate * self._schedule(self.progress.step)
+        self.network.train()
+        with torch.autocast("cuda", dtype=torch.bfloat16, enabled=self.device.type == "cuda"):
+            sentiment, topic, _ = self.network(**{k: v.to(self.device) for k, v in collate(tokens).items()})
+        losses = [
+            self._loss(logits.float(), rows, task) for task, logits in (("sentiment", sentiment), ("topic", topic))
+        ]
+        loss = torch.stack(losses).sum() / len(rows)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.trainable.values(), self.recipe.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return float(loss.detach())
+
+    def _loss(self, logits: Tensor, rows: Sequence[Row], task: str) -> Tensor:
+        chosen = [i for i, row in enumerate(rows) if row.task == task]
+        if not chosen:
+            return logits.sum() * 0.0
+        labels = torch.tensor([rows[i].label for i in chosen], device=self.device)
+        return cross_entropy(logits[chosen], labels, label_smoothing=self.recipe.label_smoothing, reduction="sum")
+
+    def _schedule(self, step: int) -> float:
+        warmup = self.recipe.warmup * self.total_steps
+        return min(1.0, (step + 1) / warmup) * (1 - step / self.total_steps)
+
+    def _finish_epoch(self, epoch: int) -> None:
+        figures = held_out_figures(self.network, self.encode, self.data.held_out, self.device)
+        self.progress.history.append({"epoch": epoch + 1, **figures})
+        score = sum(figures.values()) / len(figures)
+        if score > self.progress.best_score:
+            self.progress.best_epoch, self.progress.best_score = epoch + 1, score
+            self._save(BEST, dict(self.trainable))
+        self.save_checkpoint()
+
+    def save_checkpoint(self) -> None:
+        """Write weights, optimizer state and position in one file that replaces the former at once."""
+        tensors: dict[str, Tensor] = dict(self.trainable)
+        for name, parameter in self.trainable.items():
+            for key, value in self.optimizer.state.get(parameter, {}).items():
+                tensors[f"optimizer.{key}:{name}"] = value
+        self._save(CHECKPOINT, tensors)
+
+    def _save(self, name: str, tensors: dict[str, Tensor]) -> None:
+        metadata = {
+            "recipe": json.dumps(asdict(self.recipe)),
+            "progress": json.dumps(asdict(self.progress)),
+            "data": self.data.digest,
+        }
+        partial = self.out / f"{name}.partial"
+        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, partial, metadata=metadata)
+        os.replace(partial, self.out / name)
+
+    def resume(self) -> None:
+        """Continue from the folder's checkpoint.
+
+        Raises:
+            TrainingError: there is none, or it belongs to other data or another recipe.
+        """
+        path = self.out / CHECKPOINT
+        if not path.is_file():
+            raise TrainingError(f"nothing to resume: {path} does not exist")
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata()
+            if metadata["data"] != self.data.digest:
+                raise TrainingError(f"{path} was made from other training data: start again without --resume")
+            if json.loads(metadata["recipe"]) != asdict(self.recipe):
+                raise TrainingError(f"{path} was made with {metadata['recipe']}: give the same options, or another --out")
+            for name, parameter in self.trainable.items():
+                parameter.data.copy_(file.get_tensor(name))
+            for key in file.keys():  # noqa: SIM118  (safe_open is no mapping)
+                if key.startswith("optimizer."):
+                    entry, name = key.removeprefix("optimizer.").split(":", 1)
+                    self.optimizer.state[self.trainable[name]][entry] = file.get_tensor(key)
+        self.progress = Progress(**json.loads(metadata["progress"]))
+
+
+def epoch_batches(
+    rows: Sequence[Row], encode: PassageEncoder, recipe: Recipe, epoch: int
+) -> list[tuple[list[Row], list[Tokens]]]:
+    """The epoch's batches: shuffled, company marks drawn anew, each of texts of similar length. Depends on the seed only."""
+    rng = random.Random(f"{recipe.seed}-{epoch}")  # noqa: S311  (no secret is made here)
+    order = list(rows)
+    rng.shuffle(order)
+    tokens = encode([draw_mark(row, rng) for row in order])
+    batches = []
+    pool = recipe.batch_size * POOL_BATCHES
+    for start in range(0, len(order), pool):
+        chosen = sorted(range(start, min(start + pool, len(order))), key=lambda i: len(tokens[i].ids))
+        batches += [chosen[i : i + recipe.batch_size] for i in range(0, len(chosen), recipe.batch_size)]
+    rng.shuffle(batches)
+    return [([order[i] for i in batch], [tokens[i] for i in batch]) for batch in batches]
+
+
+def draw_mark(row: Row, rng: random.Random) -> Passage:
+    """Mark one of the row's possible companies, or none."""
+    marked = rng.random() < row.mark_share
+    return Passage(row.text, rng.choice(row.spans) if marked else None)
+
+
+def marked_passage(row: Row) -> Passage:
+    """The passage as it is judged: named entities are marked, tweets are read as they are."""
+    return Passage(row.text, row.spans[0] if row.source == "sentfin" and row.spans else None)
+
+
+def logits_of(
+    network: TextNetwork, passages: Sequence[Tokens], device: torch.device, batch_size: int = 64
+) -> Iterator[tuple[list[int], np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
+    """Yield (row numbers, sentiment logits, topic logits) of length-sorted batches."""
+    network.eval()
+    order = sorted(range(len(passages)), key=lambda i: len(passages[i].ids))
+    for start in range(0, len(order), batch_size):
+        chosen = order[start : start + batch_size]
+        batch = {k: v.to(device) for k, v in collate([passages[i] for i in chosen]).items()}
+        with torch.inference_mode():
+            sentiment, topic, _ = network(**batch)
+        yield chosen, sentiment.float().cpu().numpy(), topic.float().cpu().numpy()
+
+
+def held_out_figures(
+    network: TextNetwork, encode: PassageEncoder, rows: Sequence[Row], device: torch.device
+) -> dict[str, float]:
+    """Accuracy of tweets' sentiment and topic, and macro-F1 of named entities' sentiment, on the held-out rows."""
+    guesses = np.zeros(len(rows), dtype=np.int64)
+    for chosen, sentiment, topic in logits_of(network, encode([marked_passage(row) for row in rows]), device):
+        for place, i in enumerate(chosen):
+            guesses[i] = (sentiment if rows[i].task == "sentiment" else topic)[place].argmax()
+    figures = {}
+    for source in dict.fromkeys(row.source for row in rows):
+        chosen = [i for i, row in enumerate(rows) if row.source == source]
+        truth, guess = [rows[i].label for i in chosen], guesses[chosen]
+        macro = source == "sentfin"
+        figures[source] = float(f1_score(truth, guess, average="macro") if macro else accuracy_score(truth, guess))
+    return figures
+
+
+def stop_on_signal(trainer: Trainer) -> None:
+    """Let Ctrl-C (and a polite kill) end the run at the next step, with a checkpoint; a second Ctrl-C ends it at once."""
+
+    def handle(signum: int, frame: object) -> None:
+        trainer.stop.set()
+        signal.signal(signum, signal.SIG_DFL)
+
+    signal.signal(signal.SIGINT, handle)
+    signal.signal(signal.SIGTERM, handle)
+
+
+def log_lines(every: int = 50) -> Report:
+    """A report for log files: one line each `every` steps, with the time that is left."""
+    started = time.monotonic()
+    first: list[int] = []
+
+    def report(phase: str, step: int, total: int, loss: float) -> None:
+        if not first:
+            first.append(step - 1)
+        if step % every == 0 or step == total:
+            left = (time.monotonic() - started) / (step - first[0]) * (total - step)
+            print(f"{phase}  step {step}/{total}  loss {loss:.3f}  {left / 60:.1f} min left", flush=True)
+
+    return report
