@@ -9,7 +9,7 @@ An agent module offers `parts(context) -> Parts`; `streams.worker` names the mod
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol, TypeVar
@@ -83,11 +83,11 @@ class RowError(Exception):
     """Raised by an agent whose batch holds something that it cannot process; the loop bisects the batch to it."""
 
 
-class GiveUp(Exception):
+class GiveUpError(Exception):
     """A batch failed again and again for a reason that is neither a row's nor will pass; the process must exit."""
 
 
-class Stopping(Exception):
+class StoppingError(Exception):
     """The worker is asked to stop, and the batch in hand waits for something that is away; it is left unacknowledged."""
 
 
@@ -192,22 +192,22 @@ class Surroundings:
 
         Raises:
             RowError: a row of the batch is at fault.
-            GiveUp: an unexpected error stayed.
-            Stopping: the worker stops while the database is away.
+            GiveUpError: an unexpected error stayed.
+            StoppingError: the worker stops while the database is away.
         """
-        return await self._retried(part, partial(asyncio.to_thread, work))  # type: ignore[arg-type]
+        return await self._retried(part, lambda: asyncio.to_thread(work))
 
     async def deliver(self, part: str, sends: Sequence[Send]) -> None:
         """Send until the broker confirms.
 
         Raises:
-            GiveUp: the broker refuses for a reason that will not pass.
-            Stopping: the worker stops while the broker is away.
+            GiveUpError: the broker refuses for a reason that will not pass.
+            StoppingError: the worker stops while the broker is away.
         """
         if sends:
-            await self._retried(part, partial(self.sender.send, sends))
+            await self._retried(part, lambda: self.sender.send(sends))
 
-    async def _retried(self, part: str, work: Callable[[], "asyncio.Future[T]"]) -> T:
+    async def _retried(self, part: str, work: Callable[[], Awaitable[T]]) -> T:
         unexpected = 0
 
         def wanted(error: BaseException) -> bool:
@@ -237,14 +237,14 @@ class Surroundings:
             reraise=True,
         )
         try:
-            result = await retrying(work)
+            result: T = await retrying(work)
         except Exception as error:
             kind = kind_of(error)
             if kind == "row":
                 raise RowError(brief(error)) from error
             if waited_for(error):
-                raise Stopping(brief(error)) from error
-            raise GiveUp(f"{part}: {brief(error)}") from error
+                raise StoppingError(brief(error)) from error
+            raise GiveUpError(f"{part}: {brief(error)}") from error
         self.progress.state(part, "running")
         return result
 
@@ -260,13 +260,13 @@ class BatchLoop:
         """Process batches until they end or the worker stops.
 
         Raises:
-            GiveUp: the batch in hand is not acknowledged, and the process must exit.
+            GiveUpError: the batch in hand is not acknowledged, and the process must exit.
         """
         async for batch in batches:
             try:
                 await self.process(batch)
-            except Stopping as reason:
-                log.info("stopped with a batch unacknowledged", part=self.agent.name, messages=len(batch.messages), error=str(reason))
+            except StoppingError as reason:
+                log.info("stopped, batch unacknowledged", part=self.agent.name, messages=len(batch.messages), error=str(reason))
                 return
             if self._around.stopping.is_set():
                 return
@@ -303,7 +303,7 @@ async def run_periodic(periodic: Periodic, around: Surroundings) -> None:
         try:
             await around.deliver(name, await around.persist(name, periodic.run))
             failures = 0
-        except Stopping:
+        except StoppingError:
             return
         except Exception as error:
             failures += 1
