@@ -213,7 +213,10 @@ class Bar(Base):
     available_at: Mapped[datetime]
     source: Mapped[str]
     ingested_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    __table_args__ = (Index("bar_available", "company_id", "interval", "available_at"),)
+    __table_args__ = (
+        Index("bar_available", "company_id", "interval", "available_at"),
+        Index("bar_ingested", "ingested_at"),
+    )
 
 
 class Chart(Base):

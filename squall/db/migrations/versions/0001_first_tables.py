@@ -58,6 +58,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("company_id", "interval", "start"),
     )
     op.create_index("bar_available", "bar", ["company_id", "interval", "available_at"], unique=False)
+    op.create_index("bar_ingested", "bar", ["ingested_at"], unique=False)
     op.create_table(
         "chart",
         sa.Column("id", sa.Text(), nullable=False),
