@@ -1,7 +1,7 @@
 """Companies under permanent ids, with tickers and names that carry dates.
 
-The table ships as facts (`squall/data/companies.json`); people add their own in the file that `SQUALL_COMPANIES_FILE` names.
-An id never changes, whatever becomes of the name and the tickers.
+The table ships as facts (`squall/data/companies.json`); people add their own in the file that `SQUALL_COMPANIES_FILE`
+names. An id never changes, whatever becomes of the name and the tickers.
 """
 
 from collections.abc import Iterable
@@ -12,6 +12,8 @@ from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
+
+from squall.settings import get_settings
 
 SECTORS = {
     "communication": "Communication Services",
@@ -28,8 +30,26 @@ SECTORS = {
     "utilities": "Utilities",
 }
 
+AMERICAN = frozenset(("NYSE", "NASDAQ", "CBOE", "OTC", ""))
+"""Exchanges of the United States; a listing without one is there."""
+
+EXCHANGES = {
+    "NYSE": "NYSE", "NASDAQ": "NASDAQ", "NASDAQGS": "NASDAQ", "NASDAQGM": "NASDAQ", "NASDAQCM": "NASDAQ", "AMEX": "NYSE", "CBOE": "CBOE",
+    "LON": "LON", "LSE": "LON", "ETR": "ETR", "XETRA": "ETR", "FRA": "ETR", "FWB": "ETR", "EPA": "EPA", "AMS": "AMS", "EBR": "EBR",
+    "SWX": "SWX", "SIX": "SWX", "BME": "BME", "BIT": "BIT", "STO": "STO", "HEL": "HEL",
+}  # fmt: skip
+"""Exchanges as texts name them before a colon -> as the table does."""
+
+SUFFIXES = {
+    "AS": "AMS", "BR": "EBR", "DE": "ETR", "HE": "HEL", "L": "LON", "MC": "BME", "MI": "BIT", "PA": "EPA", "ST": "STO", "SW": "SWX",
+    "N": "NYSE", "O": "NASDAQ", "OQ": "NASDAQ", "K": "NYSE",
+}  # fmt: skip
+"""What stands after a ticker's dot -> exchange."""
+
+DASHES = str.maketrans("./_", "---")
+
 Slug = Annotated[str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
-Ticker = Annotated[str, Meta(pattern=r"^[A-Z0-9]{1,6}([.-][A-Z0-9]{1,2})?$")]
+Ticker = Annotated[str, Meta(pattern=r"^[A-Z0-9]{1,8}(-[A-Z0-9]{1,2})?$")]
 Ambiguity = Annotated[int, Meta(ge=0, le=2)]
 
 
@@ -49,26 +69,31 @@ class Dated(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknow
 
 
 class Listing(Dated, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """A ticker of a company. A share class is set off by a dash: `BRK-B`."""
+    """A ticker of a company. A share class is set off by a dash: `BRK-B`. `word`: without a `$` it says nothing."""
 
     ticker: Ticker
     exchange: str = ""
+    word: bool = False
 
 
 class Alias(Dated, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """A name that texts use for a company.
 
-    `cased`: only where the text writes it with its capitals. `ambiguity`: 0 the name says it all, 1 it is a word or another's name as
-    well, so a capital must be more than a sentence's first, 2 only what stands around it can tell.
+    `cased`: without its capitals only context can tell. `ambiguity`: 0 the name says it all; 1 it is a word or another's name
+    as well, so its capital must be more than that of a sentence's first word; 2 only context can tell.
     """
 
     text: Annotated[str, Meta(min_length=2, max_length=80)]
-    cased: bool = False
+    cased: bool = True
     ambiguity: Ambiguity = 0
 
 
 class Company(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """A company. `country` is an ISO 3166 code of two letters; `cues` are words that speak for it where a name is ambiguous."""
+    """A company. `country` is an ISO 3166 code of two letters.
+
+    Where a name is ambiguous, `cues` are words that speak for the company and `against` words that speak against it; one of
+    these that contains the name (gap up) is never the company.
+    """
 
     id: Slug
     name: Annotated[str, Meta(min_length=1, max_length=120)]
@@ -78,6 +103,7 @@ class Company(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkn
     listings: tuple[Listing, ...] = ()
     aliases: tuple[Alias, ...] = ()
     cues: tuple[str, ...] = ()
+    against: tuple[str, ...] = ()
 
 
 def shipped_file() -> Path:
@@ -105,7 +131,41 @@ def load_companies(path: Path | None = None) -> tuple[Company, ...]:
     Raises:
         CompanyError: a file cannot be read, or an addition clashes with a company that is there.
     """
-    raise NotImplementedError
+    shipped = read_companies(shipped_file())
+    path = path or get_settings().companies_file
+    if path is None:
+        return shipped
+    own = read_companies(path)
+    for company in own:
+        if problem := addition_problem(company, shipped + tuple(other for other in own if other is not company)):
+            raise CompanyError(f"{path}: {company.id}: {problem}")
+    return shipped + own
+
+
+def overlaps(one: Dated, other: Dated) -> bool:
+    """Whether there is a day on which both are valid."""
+    starts = [day for day in (one.since, other.since) if day]
+    ends = [day for day in (one.until, other.until) if day]
+    return not starts or not ends or max(starts) <= min(ends)
+
+
+def clash(one: Listing, other: Listing) -> bool:
+    """Whether both are the same ticker on the same exchange on the same day (all American exchanges count as one)."""
+    place = one.exchange == other.exchange or {one.exchange, other.exchange} <= AMERICAN
+    return one.ticker == other.ticker and place and overlaps(one, other)
+
+
+def addition_problem(company: Company, others: Iterable[Company]) -> str:
+    """What keeps a company from standing beside the others; empty: nothing does."""
+    if company.sector not in SECTORS:
+        return f"sector {company.sector!r} is none of {', '.join(SECTORS)}"
+    for other in others:
+        if other.id == company.id:
+            return "a company of this id is there already"
+        for listing in company.listings:
+            if any(clash(listing, held) for held in other.listings):
+                return f"ticker {listing.ticker} belongs to {other.id} ({other.name}) at that time; give --since or --until"
+    return ""
 
 
 def event_day(at: datetime) -> date:
@@ -122,15 +182,33 @@ class TickerIndex:
             for listing in company.listings:
                 self._holders.setdefault(listing.ticker, []).append((listing, company))
 
-    def find(self, ticker: str, at: datetime) -> Company | None:
-        """The company that held the ticker (any case, `$` before it or not, `BRK.B` as `BRK-B`) at that time."""
+    def find(self, ticker: str, at: datetime, exchange: str = "") -> Company | None:
+        """The company that held the ticker at that time, or None where none or several did.
+
+        Any case, `$` before it or not, `BRK.B` as `BRK-B`; `BARC.L` and `LON:BARC` name the exchange, as `exchange` does. Without
+        one, an American listing goes before all others.
+        """
+        held = self.holding(ticker, at, exchange)
+        return held[1] if held else None
+
+    def holding(self, ticker: str, at: datetime, exchange: str = "") -> tuple[Listing, Company] | None:
+        """As `find`, with the listing."""
+        place, _, name = ticker.strip().rpartition(":")
+        name = normal_ticker(name)
+        exchange = exchange or EXCHANGES.get(place.upper(), "")
+        stem, _, suffix = name.rpartition("-")
+        if suffix in SUFFIXES and stem and name not in self._holders:
+            name, exchange = stem, SUFFIXES[suffix]
         day = event_day(at)
-        for listing, company in self._holders.get(normal_ticker(ticker), ()):
-            if listing.valid(day):
-                return company
-        return None
+        held = [(listing, company) for listing, company in self._holders.get(name, ()) if listing.valid(day)]
+        if exchange:
+            same = {exchange, ""} if exchange not in AMERICAN else AMERICAN
+            held = [pair for pair in held if pair[0].exchange in same]
+        elif american := [pair for pair in held if pair[0].exchange in AMERICAN]:
+            held = american
+        return held[0] if len({company.id for _, company in held}) == 1 else None
 
 
 def normal_ticker(ticker: str) -> str:
     """A ticker as the table writes it."""
-    return ticker.strip().lstrip("$").upper().replace(".", "-").replace("/", "-").replace("_", "-")
+    return ticker.strip().lstrip("$").upper().translate(DASHES)

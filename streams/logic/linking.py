@@ -1,23 +1,64 @@
-"""Which companies an article is about, where it names them, and how much it is about each. Pure."""
+"""Which companies an article is about, where it names them, and how much it is about each. Pure.
 
+Names are found by Aho-Corasick in the normalised text; the longest wins where two overlap. A name that says it all is taken as it
+stands, the others are judged by their context (`link_context`), and by whether the text names the company in another way too.
+"""
+
+import itertools
+import re
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 
+import ahocorasick
 from msgspec import Struct
 
-from squall.companies import Company
+from squall.companies import AMERICAN, EXCHANGES, Alias, Company, Listing, TickerIndex, event_day
+from streams.logic.link_context import ACCEPT, Shape, base_score, context_score, document_score
+from streams.logic.link_relevance import Occurrence, relevance
+from streams.logic.link_text import Segment, normalise
+
+SUPPORT = 0.8
+"""What a name gains where the text names its company beyond doubt elsewhere."""
+COMPANIONS = 0.6
+"""What it gains beside another company of its kind: "Delta and United"."""
+TICKER_SCORE = 1.5
+BARE_SCORE = {3: 0.5, 4: ACCEPT, 5: ACCEPT}
+"""A ticker in capitals without any mark, by its length."""
+
+CASHTAG = re.compile(r"(?<![\w$])\$([A-Za-z]{1,6})([.\-/_][A-Za-z]{1,2})?(?!\w)")
+QUOTED = re.compile(rf"\b({'|'.join(EXCHANGES)})\s?:\s?\$?([A-Z0-9]{{1,6}}(?:[.\-][A-Z]{{1,2}})?)\b", re.IGNORECASE)
+IN_PARENTHESES = re.compile(r"\(([A-Z]{1,5}(?:\.[A-Z]{1,2})?)\)")
+BARE = re.compile(r"(?<![\w$.#@&:/(-])[A-Z]{3,5}(?![\w&-])")
+BETWEEN = re.compile(r"(?:'s)?(?:, | and |, and | & |/| or | vs\.? | versus )")
 
 
 class Link(Struct, frozen=True):
     """A company that an article names.
 
-    `relevance` is 0 to 100; `span` are offsets in `article_text` of the best first occurrence, or None where only the source says
-    so (its ticker hints).
+    `relevance` is 0 to 100; `span` are offsets in `article_text` of the best first occurrence, or None where only the source
+    says so (its ticker hints).
     """
 
     company_id: str
     relevance: int
     span: tuple[int, int] | None
+
+
+class _Name(Struct, frozen=True):
+    alias: Alias
+    company: Company
+
+
+class _Candidate(Struct):
+    """A name at a place of a segment, in offsets of the normalised text."""
+
+    number: int
+    start: int
+    end: int
+    company: Company
+    ambiguity: int
+    shape: Shape
+    score: float
 
 
 def article_text(title: str, body: str) -> str:
@@ -29,8 +70,188 @@ class Linker:
     """Links texts to the companies of one table."""
 
     def __init__(self, companies: Iterable[Company]) -> None:
-        raise NotImplementedError
+        table = tuple(companies)
+        self._index = TickerIndex(table)
+        self._bare = {listing.ticker for company in table for listing in company.listings if _speaks_bare(listing)}
+        self._against = {company.id: _words_against(company) for company in table}
+        names: dict[str, list[_Name]] = {}
+        for company in table:
+            for alias in company.aliases:
+                names.setdefault(normalise(alias.text)[0], []).append(_Name(alias, company))
+            for phrase in company.against:
+                names.setdefault(phrase, [])
+        for words in self._against.values():
+            for word in words:
+                if not names.get(word, True):
+                    del names[word]
+        self._automaton = ahocorasick.Automaton()
+        for text, holders in names.items():
+            self._automaton.add_word(text, (len(text), tuple(holders)))
+        self._automaton.make_automaton()
 
     def link(self, title: str, body: str, tickers: Sequence[str], at: datetime) -> list[Link]:
         """Companies named in the text, or hinted at by `tickers`, as of `at`; by relevance (highest first), then id."""
-        raise NotImplementedError
+        segments = [Segment(title), Segment(body)] if body else [Segment(title)]
+        hinted = {company.id: company for ticker in tickers if (company := self._index.find(ticker, at))}
+        day = event_day(at)
+        candidates: list[_Candidate] = []
+        for number, segment in enumerate(segments):
+            marked = self._symbols(segment, number, at)
+            named = self._names(segment, number, day, marked)
+            candidates += marked + named + self._bare_tickers(segment, number, at, marked + named)
+        self._weigh(candidates, segments, set(hinted))
+        found = [_occurrence(one, segments, len(title)) for one in candidates if one.score >= ACCEPT]
+        companies = hinted | {one.company.id: one.company for one in candidates if one.score >= ACCEPT}
+        grades = relevance(found, companies, segments)
+        spans = {
+            key: min(one for one in found if one.company_id == key).span for key in {one.company_id for one in found}
+        }
+        links = [Link(key, grades[key], spans.get(key)) for key in companies]
+        return sorted(links, key=lambda link: (-link.relevance, link.company_id))
+
+    def _symbols(self, segment: Segment, number: int, at: datetime) -> list[_Candidate]:
+        """Tickers that the text marks as such."""
+        text, found = segment.text, []
+
+        def add(match: re.Match[str], group: int, held: tuple[Listing, Company] | None, score: float) -> bool:
+            if held:
+                one = _Candidate(number, *match.span(group), held[1], 2, Shape.CAPITAL, score)
+                found.append(one)
+            return held is not None
+
+        if "$" in text:
+            for match in CASHTAG.finditer(text):
+                name, share_class = match[1], match[2] or ""
+                if len(name) > 2 or name.isupper():
+                    held = self._index.holding(name + share_class, at) or self._index.holding(name, at)
+                    add(match, 0, held, TICKER_SCORE)
+        if ":" in text:
+            for match in QUOTED.finditer(text):
+                add(match, 0, self._index.holding(match[2].upper(), at, EXCHANGES[match[1].upper()]), TICKER_SCORE)
+        if "(" in text:
+            for match in IN_PARENTHESES.finditer(text):
+                held = self._index.holding(match[1], at)
+                plain = held is not None and not held[0].word and len(match[1]) > 2
+                add(match, 1, held, TICKER_SCORE if plain else 0.0)
+        return [_to_normal(one, segment) for one in found]
+
+    def _bare_tickers(self, segment: Segment, number: int, at: datetime, taken: list[_Candidate]) -> list[_Candidate]:
+        """Tickers in mere capitals, where nothing else was found."""
+        found = []
+        for match in () if segment.shouted else BARE.finditer(segment.text):
+            held = self._index.holding(match[0], at) if match[0] in self._bare else None
+            if held and held[0].exchange in AMERICAN and not held[0].word:
+                score = BARE_SCORE[len(match[0])]
+                one = _to_normal(_Candidate(number, *match.span(), held[1], 2, Shape.CAPITAL, score), segment)
+                if all(one.end <= other.start or one.start >= other.end for other in taken):
+                    found.append(one)
+        return found
+
+    def _names(self, segment: Segment, number: int, day: date, marked: list[_Candidate]) -> list[_Candidate]:
+        """Names in the segment, none overlapping another or a marked ticker; several candidates where companies share one."""
+        normal = segment.normal
+        hits = []
+        for last, (length, names) in self._automaton.iter(normal):
+            start, end = last + 1 - length, last + 1
+            if _is_word(normal, start, end):
+                valid = tuple(name for name in names if name.alias.valid(day))
+                if valid or not names:
+                    hits.append((start, end, valid))
+        hits.sort(key=lambda hit: (hit[0] - hit[1], hit[0]))
+        taken = [(one.start, one.end) for one in marked]
+        candidates = []
+        for start, end, names in hits:
+            if all(end <= other_start or start >= other_end for other_start, other_end in taken):
+                taken.append((start, end))
+                candidates += [_candidate(segment, number, start, end, name) for name in names]
+        return candidates
+
+    def _weigh(self, candidates: list[_Candidate], segments: list[Segment], sure: set[str]) -> None:
+        """Add to the scores what the context says; where companies share a name, only the likeliest keeps its score."""
+        open_ones = [one for one in candidates if one.score < ACCEPT or one.ambiguity]
+        padded = "".join(segment.padded for segment in segments) if open_ones else ""
+        for one in open_ones:
+            if one.score < TICKER_SCORE:
+                cues, against = one.company.cues, self._against[one.company.id]
+                one.score += context_score(segments[one.number], one.start, one.end, one.ambiguity, one.shape)
+                one.score += document_score(padded, cues, against)
+        _keep_best(candidates)
+        sure |= {one.company.id for one in candidates if one.score >= ACCEPT}
+        for one in open_ones:
+            if one.score < ACCEPT and one.company.id in sure:
+                one.score += SUPPORT
+        pairs = list(itertools.pairwise(sorted(candidates, key=_place)))
+        for left, right in pairs + pairs[::-1]:
+            if min(left.score, right.score) < ACCEPT and _companions(left, right, segments):
+                left.score, right.score = left.score + COMPANIONS, right.score + COMPANIONS
+
+
+def _speaks_bare(listing: Listing) -> bool:
+    return not listing.word and listing.exchange in AMERICAN and 3 <= len(listing.ticker) <= 5
+
+
+def _words_against(company: Company) -> tuple[str, ...]:
+    """Those of its words against it that do not contain one of its names."""
+    names = [f" {normalise(alias.text)[0]} " for alias in company.aliases]
+    return tuple(word for word in company.against if not any(name in f" {word} ".replace("'s ", " ") for name in names))
+
+
+def _is_word(normal: str, start: int, end: int) -> bool:
+    """Whether what stands there is a word of its own, and no part of an address."""
+    before = normal[start - 1] if start else " "
+    if before.isalnum() or before in "_$./":
+        return False
+    after = normal[end : end + 2]
+    return not after[:1].isalnum() and after[:1] != "_" and not (after[:1] in "./" and after[1:].isalnum())
+
+
+def _candidate(segment: Segment, number: int, start: int, end: int, name: _Name) -> _Candidate:
+    begin = segment.original(start)
+    shape = _shape(segment, begin, segment.original(end), name.alias.text)
+    score = base_score(name.alias.ambiguity, name.alias.cased, shape)
+    return _Candidate(number, start, end, name.company, name.alias.ambiguity, shape, score)
+
+
+def _shape(segment: Segment, start: int, end: int, name: str) -> Shape:
+    written = segment.text[start:end]
+    if written != name:
+        words, model = written.replace("-", " ").split(), name.replace("-", " ").split()
+        if name.isupper() and not written.isupper():
+            return Shape.LOWER
+        if any(word[0].islower() for word, like in zip(words, model, strict=False) if not like[0].islower()):
+            return Shape.LOWER
+    acronym = name.isupper() and not segment.shouted
+    return Shape.CAPITAL if acronym or not (segment.flat or segment.opens(start)) else Shape.START
+
+
+def _to_normal(one: _Candidate, segment: Segment) -> _Candidate:
+    """The candidate, found in the text, with offsets of the normalised text."""
+    one.start, one.end = segment.normal_at(one.start), segment.normal_at(one.end)
+    return one
+
+
+def _keep_best(candidates: list[_Candidate]) -> None:
+    best: dict[tuple[int, int, int], _Candidate] = {}
+    for one in sorted(candidates, key=lambda one: (-one.score, one.ambiguity, one.company.id)):
+        if best.setdefault(_place(one), one) is not one:
+            one.score = -9.0
+
+
+def _place(one: _Candidate) -> tuple[int, int, int]:
+    return one.number, one.start, one.end
+
+
+def _companions(left: _Candidate, right: _Candidate, segments: list[Segment]) -> bool:
+    """Whether two names are coordinated, and one is sure or both may well be and are of one sector."""
+    if left.number != right.number or left.company.id == right.company.id or min(left.score, right.score) < 0.2:
+        return False
+    if not BETWEEN.fullmatch(segments[left.number].normal, left.end, right.start):
+        return False
+    return max(left.score, right.score) >= ACCEPT or left.company.sector == right.company.sector
+
+
+def _occurrence(one: _Candidate, segments: list[Segment], title_length: int) -> Occurrence:
+    segment = segments[one.number]
+    shift = title_length + 1 if one.number else 0
+    span = (segment.original(one.start) + shift, segment.original(one.end) + shift)
+    return Occurrence(one.number, span, one.company.id, one.start, one.end)
