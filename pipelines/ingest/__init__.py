@@ -1,0 +1,1 @@
+"""Sources of news, prices and charts, one small module each, and replay."""
