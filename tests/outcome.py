@@ -14,7 +14,7 @@ WITH base AS (
          trim(both '-' from regexp_replace(lower(s.topic), '[^a-z0-9]+', '-', 'g')) AS topic,
          s.negative::numeric AS neg, s.positive::numeric AS pos,
          m.share::numeric AS share, m.sector_share::numeric AS sector_share,
-         (m.relevance * m.novelty * m.credibility)::numeric AS weight
+         m.relevance::numeric * m.novelty * m.credibility AS weight
   FROM mention m JOIN score s ON s.mention_id = m.id AND s.event_time = m.event_time
   WHERE NOT m.withdrawn
 ), parts AS (
