@@ -188,18 +188,17 @@ class TickerIndex:
         Any case, `$` before it or not, `BRK.B` as `BRK-B`; `BARC.L` and `LON:BARC` name the exchange, as `exchange` does. Without
         one, an American listing goes before all others.
         """
-        held = self.holding(ticker, at, exchange)
+        held = self.holding(ticker, event_day(at), exchange)
         return held[1] if held else None
 
-    def holding(self, ticker: str, at: datetime, exchange: str = "") -> tuple[Listing, Company] | None:
-        """As `find`, with the listing."""
+    def holding(self, ticker: str, day: date, exchange: str = "") -> tuple[Listing, Company] | None:
+        """As `find`, with the listing, on a day of UTC."""
         place, _, name = ticker.strip().rpartition(":")
         name = normal_ticker(name)
         exchange = exchange or EXCHANGES.get(place.upper(), "")
         stem, _, suffix = name.rpartition("-")
         if suffix in SUFFIXES and stem and name not in self._holders:
             name, exchange = stem, SUFFIXES[suffix]
-        day = event_day(at)
         held = [(listing, company) for listing, company in self._holders.get(name, ()) if listing.valid(day)]
         if exchange:
             same = {exchange, ""} if exchange not in AMERICAN else AMERICAN

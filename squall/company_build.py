@@ -103,15 +103,19 @@ def parse_alias(text: str) -> Alias:
 
 
 def aliases_of(name: str, words: frozenset[str]) -> tuple[Alias, ...]:
-    """Names that texts probably use for a company of which only the name is known."""
+    """Names that texts probably use for a company of which only the name is known.
+
+    Where its name without the legal form is an English word, only the full form names it.
+    """
     plain = clean_name(name)
+    full = re.sub(r" \(.*\)$", "", name).replace(",", "").removesuffix(".")
+    if plain.lower() in words or len(plain) < 3:
+        return (make_alias(full),) if full != plain else ()
+    found = [make_alias(plain, 2 if plain.isupper() and len(plain) < 5 else 0)]
     short = TRADE.sub("", plain)
-    found = {}
-    for text in (plain, short if " " in short or len(short) > 5 else plain):
-        acronym = text.isupper() and len(text) < 5
-        ambiguity = 2 if text.lower() in words or len(text) < 3 else 1 if acronym or (text == short != plain) else 0
-        found.setdefault(text, make_alias(text, ambiguity))
-    return tuple(alias for text, alias in found.items() if len(text) > 1)
+    if short != plain and (" " in short or (len(short) > 5 and short.lower() not in words)):
+        found.append(make_alias(short, 1))
+    return tuple(found)
 
 
 def _country(stock: Mapping[str, Any], listings: Iterable[Listing], american: bool) -> str:

@@ -37,7 +37,10 @@ AGAINST = -0.8
 AGAINST_MOST = -1.6
 ARTICLE = -0.6
 ARTICLE_LOWER = -1.0
-LONGER_NAME = -0.6
+LONGER_AFTER = (-0.6, -0.6, -1.0)
+LONGER_BEFORE = (-1.0, -1.0, -1.0)
+"""By ambiguity."""
+AFTER_NUMBER = -0.8
 
 NOUNS = frozenset(
     "shares share stock stocks inc inc. corp corp. plc ltd co co. company ceo cfo coo chief chairman chairwoman boss executives earnings "
@@ -74,6 +77,17 @@ FINANCE = frozenset(
     "restructuring layoffs jobs expenses costs company".split()
 )
 ARTICLES = frozenset("the a an this that our his her my your their every each no any".split())
+OPENERS = frozenset(
+    "after against ahead also although and another as at because before behind besides both breaking but by can could did do does down "
+    "during each even ever every exclusive exclusive: ex few first for former from further had has have here how if in inside into is it "
+    "its just last late latest less like live many maybe meanwhile more most much near new news no not now of off old on once one only "
+    "or other our over own per rt says see should since so some soon still such that the their then there these they this those though "
+    "today tomorrow top two under until up update upon via was watch we were what when where whether which while who whose why will with "
+    "without would yesterday yet you your buy sell hold short long stock stocks shares january february march april may june july august "
+    "september october november december monday tuesday wednesday thursday friday saturday sunday american british french german european "
+    "chinese japanese indian dutch swiss italian spanish korean us uk u.s. global big tech software oil retail chip bank banks".split()
+)
+NOT_NAMES = NOUNS | VERBS | WEAK_VERBS | BEFORE | ARTICLES | OPENERS
 
 WORD = re.compile(r"[a-z0-9][a-z0-9&'.]*")
 NEXT_CAPITAL = re.compile(r" ([A-Z][a-z]+)")
@@ -100,8 +114,8 @@ def context_score(segment: Segment, start: int, end: int, ambiguity: int, shape:
     score += _after(after, clause, shape) + _before(before, shape, ambiguity)
     near = {word.rstrip(".") for word in before[-8:] + WORD.findall(right)[:8]}
     score += min(NEARBY_MOST, NEARBY * len(near & FINANCE))
-    if shape is not Shape.LOWER and not segment.flat:
-        score += _longer_name(segment, segment.original(start), segment.original(end))
+    if shape is not Shape.LOWER and not segment.shouted:
+        score += _longer_name(segment, segment.original(start), segment.original(end), ambiguity)
     return score
 
 
@@ -122,6 +136,8 @@ def _after(after: list[str], clause: str, shape: Shape) -> float:
 def _before(before: list[str], shape: Shape, ambiguity: int) -> float:
     if not before:
         return 0.0
+    if before[-1].isdigit():
+        return AFTER_NUMBER
     if before[-1] in ARTICLES:
         return ARTICLE_LOWER if shape is Shape.LOWER else ARTICLE if ambiguity == 2 else 0.0
     if " ".join(before[-2:]) in PHRASES:
@@ -129,15 +145,20 @@ def _before(before: list[str], shape: Shape, ambiguity: int) -> float:
     return BEFORE_NOUN if before[-1] in BEFORE else 0.0
 
 
-def _longer_name(segment: Segment, start: int, end: int) -> float:
-    """A capital right beside it (offsets of the text) makes it a part of another name: Harrison Ford, Delta Force."""
+def _longer_name(segment: Segment, start: int, end: int, ambiguity: int) -> float:
+    """A capital right beside it (offsets of the text) makes it a part of another name: Harrison Ford, Delta Force.
+
+    Where all words have capitals this says little: it counts only for names that only context can tell.
+    """
+    if segment.flat and ambiguity < 2:
+        return 0.0
     score = 0.0
     after = NEXT_CAPITAL.match(segment.text, end)
-    if after and after[1].lower() not in NOUNS | VERBS:
-        score += LONGER_NAME
+    if after and after[1].lower() not in NOT_NAMES:
+        score += LONGER_AFTER[ambiguity]
     before = LAST_CAPITAL.search(segment.text[max(0, start - 20) : start])
-    if before and not segment.opens(start - len(before[0])) and before[1].lower() not in BEFORE | ARTICLES | NOUNS:
-        score += LONGER_NAME
+    if before and not segment.flat and before[1].lower() not in NOT_NAMES:
+        score += LONGER_BEFORE[ambiguity]
     return score
 
 

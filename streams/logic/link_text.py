@@ -5,34 +5,54 @@ import unicodedata
 from bisect import bisect_left
 from functools import cached_property
 
-SPACES = {ord(char): " " for char in "\n\t\r-"}
-FOLD = {ord("’"): "'", ord("‘"): "'", ord("`"): "'", **{ord(dash): " " for dash in "‐‑‒–—−"}}
-ENTITY = re.compile(r"&(?:amp|#38|#39|apos|quot|nbsp);")
+SPACED = re.compile(r"[\s\u2010-\u2015\u2026\u2212-]")
+QUOTES = "\u2018\u2019`\u00b4"
 ENTITIES = {"&amp;": "&", "&#38;": "&", "&#39;": "'", "&apos;": "'", "&quot;": '"', "&nbsp;": " "}
+UNEVEN = re.compile(f"{'|'.join(ENTITIES)}|[\u0300-\u036f]")
+"""What is not one character for one: entities, and accents that stand apart from their letter."""
 NOT_WORDS = re.compile(r"[^a-z0-9&']+")
+CAPITALS = re.compile("[A-Z]")
+SMALL = re.compile("[a-z]")
 CAPITALISED = re.compile(r"\b[A-Za-z][A-Za-z'&]{3,}")
-OPENING = re.compile(r"(?:^|[.!?:;|•\n]|[–—-] )[\s\"'“”‘’(\[]*$|^(?:rt )?@\w+:?\s*$", re.IGNORECASE)
+OPENING = re.compile(r"(?:^|[.!?:;|\u2022\n]|[\u2013\u2014-] )[\s\"'\u2018-\u201d(\[]*$|^(?:rt )?@\w+:?\s*$", re.IGNORECASE)
+
+
+class _Fold(dict[int, str]):
+    """A character's code -> the one character that stands for it; filled as characters come."""
+
+    def __missing__(self, code: int) -> str:
+        char = chr(code)
+        if SPACED.match(char):
+            folded = " "
+        elif char in QUOTES:
+            folded = "'"
+        else:
+            plain = [part for part in unicodedata.normalize("NFKD", char) if not unicodedata.combining(part)]
+            folded = (plain[0] if len(plain) == 1 else char).lower()[:1]
+        self[code] = folded
+        return folded
+
+
+FOLD = _Fold()
 
 
 def normalise(text: str) -> tuple[str, list[int] | None]:
-    """Lower case, without accents, dashes as spaces, entities decoded; and for each of its characters, and its end, the offset
-    in `text` (None: they are the same)."""
-    if text.isascii() and not ENTITY.search(text):
-        return text.lower().translate(SPACES), None
-    chars: list[str] = []
+    """Lower case, without accents, dashes as spaces, entities decoded.
+
+    With it, for each of its characters and its end, the offset in `text`; None: they are the same.
+    """
+    if not UNEVEN.search(text):
+        return text.translate(FOLD), None
+    parts: list[str] = []
     offsets: list[int] = []
     at = 0
-    while at < len(text):
-        entity = ENTITY.match(text, at) if text[at] == "&" else None
-        source = entity[0] if entity else text[at]
-        char = ENTITIES[source] if entity else source
-        for part in unicodedata.normalize("NFKD", char.translate(FOLD)):
-            if not unicodedata.combining(part):
-                lowered = part.lower().translate(SPACES)
-                chars.extend(lowered)
-                offsets.extend([at] * len(lowered))
-        at += len(source)
-    return "".join(chars), [*offsets, len(text)]
+    for match in UNEVEN.finditer(text):
+        char = ENTITIES.get(match[0], "")
+        parts.append(text[at : match.start()] + char)
+        offsets += [*range(at, match.start()), *[match.start()] * len(char)]
+        at = match.end()
+    offsets += range(at, len(text) + 1)
+    return "".join([*parts, text[at:]]).translate(FOLD), offsets
 
 
 class Segment:
@@ -53,8 +73,8 @@ class Segment:
     @cached_property
     def shouted(self) -> bool:
         """Whether it is written in capitals."""
-        letters = [char for char in self.text if char.isalpha()]
-        return len(letters) > 12 and sum(map(str.isupper, letters)) > 0.75 * len(letters)
+        capitals = len(CAPITALS.findall(self.text))
+        return capitals > 12 and capitals > 3 * len(SMALL.findall(self.text))
 
     @cached_property
     def flat(self) -> bool:

@@ -8,6 +8,7 @@ import itertools
 import re
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
+from functools import lru_cache
 
 import ahocorasick
 from msgspec import Struct
@@ -21,12 +22,13 @@ SUPPORT = 0.8
 """What a name gains where the text names its company beyond doubt elsewhere."""
 COMPANIONS = 0.6
 """What it gains beside another company of its kind: "Delta and United"."""
-TICKER_SCORE = 1.5
-BARE_SCORE = {3: 0.5, 4: ACCEPT, 5: ACCEPT}
+SURE = 1.5
+"""Of a marked ticker, as of a name that says it all: from here on no context is asked."""
+BARE_SCORE = {3: 0.4, 4: ACCEPT, 5: ACCEPT}
 """A ticker in capitals without any mark, by its length."""
 
-CASHTAG = re.compile(r"(?<![\w$])\$([A-Za-z]{1,6})([.\-/_][A-Za-z]{1,2})?(?!\w)")
-QUOTED = re.compile(rf"\b({'|'.join(EXCHANGES)})\s?:\s?\$?([A-Z0-9]{{1,6}}(?:[.\-][A-Z]{{1,2}})?)\b", re.IGNORECASE)
+CASHTAG = re.compile(r"(?<![\w$])\$([A-Za-z]{1,6})([.\-/][A-Za-z]{1,2})?(?!\w)")
+QUOTED = re.compile(r"\b([A-Za-z]{3,8})\s?:\s?\$?([A-Z0-9]{1,6}(?:[.\-][A-Z]{1,2})?)\b")
 IN_PARENTHESES = re.compile(r"\(([A-Z]{1,5}(?:\.[A-Z]{1,2})?)\)")
 BARE = re.compile(r"(?<![\w$.#@&:/(-])[A-Z]{3,5}(?![\w&-])")
 BETWEEN = re.compile(r"(?:'s)?(?:, | and |, and | & |/| or | vs\.? | versus )")
@@ -72,6 +74,7 @@ class Linker:
     def __init__(self, companies: Iterable[Company]) -> None:
         table = tuple(companies)
         self._index = TickerIndex(table)
+        self._holding = lru_cache(maxsize=1 << 16)(self._index.holding)
         self._bare = {listing.ticker for company in table for listing in company.listings if _speaks_bare(listing)}
         self._against = {company.id: _words_against(company) for company in table}
         names: dict[str, list[_Name]] = {}
@@ -96,9 +99,9 @@ class Linker:
         day = event_day(at)
         candidates: list[_Candidate] = []
         for number, segment in enumerate(segments):
-            marked = self._symbols(segment, number, at)
+            marked = self._symbols(segment, number, day)
             named = self._names(segment, number, day, marked)
-            candidates += marked + named + self._bare_tickers(segment, number, at, marked + named)
+            candidates += marked + named + self._bare_tickers(segment, number, day, marked + named)
         self._weigh(candidates, segments, set(hinted))
         found = [_occurrence(one, segments, len(title)) for one in candidates if one.score >= ACCEPT]
         companies = hinted | {one.company.id: one.company for one in candidates if one.score >= ACCEPT}
@@ -109,7 +112,7 @@ class Linker:
         links = [Link(key, grades[key], spans.get(key)) for key in companies]
         return sorted(links, key=lambda link: (-link.relevance, link.company_id))
 
-    def _symbols(self, segment: Segment, number: int, at: datetime) -> list[_Candidate]:
+    def _symbols(self, segment: Segment, number: int, day: date) -> list[_Candidate]:
         """Tickers that the text marks as such."""
         text, found = segment.text, []
 
@@ -123,24 +126,32 @@ class Linker:
             for match in CASHTAG.finditer(text):
                 name, share_class = match[1], match[2] or ""
                 if len(name) > 2 or name.isupper():
-                    held = self._index.holding(name + share_class, at) or self._index.holding(name, at)
-                    add(match, 0, held, TICKER_SCORE)
+                    held = self._american(name + share_class, day) or self._american(name, day)
+                    add(match, 0, held, SURE)
         if ":" in text:
             for match in QUOTED.finditer(text):
-                add(match, 0, self._index.holding(match[2].upper(), at, EXCHANGES[match[1].upper()]), TICKER_SCORE)
+                if exchange := EXCHANGES.get(match[1].upper()):
+                    add(match, 0, self._holding(match[2], day, exchange), SURE)
         if "(" in text:
             for match in IN_PARENTHESES.finditer(text):
-                held = self._index.holding(match[1], at)
+                held = self._holding(match[1], day) if "." in match[1] else self._american(match[1], day)
                 plain = held is not None and not held[0].word and len(match[1]) > 2
-                add(match, 1, held, TICKER_SCORE if plain else 0.0)
+                add(match, 1, held, SURE if plain else 0.0)
         return [_to_normal(one, segment) for one in found]
 
-    def _bare_tickers(self, segment: Segment, number: int, at: datetime, taken: list[_Candidate]) -> list[_Candidate]:
+    def _american(self, ticker: str, day: date) -> tuple[Listing, Company] | None:
+        """The American holder of a ticker: what a text means that names no exchange."""
+        held = self._holding(ticker, day)
+        return held if held and held[0].exchange in AMERICAN else None
+
+    def _bare_tickers(self, segment: Segment, number: int, day: date, taken: list[_Candidate]) -> list[_Candidate]:
         """Tickers in mere capitals, where nothing else was found."""
         found = []
-        for match in () if segment.shouted else BARE.finditer(segment.text):
-            held = self._index.holding(match[0], at) if match[0] in self._bare else None
-            if held and held[0].exchange in AMERICAN and not held[0].word:
+        for match in BARE.finditer(segment.text):
+            if match[0] not in self._bare or segment.shouted:
+                continue
+            held = self._american(match[0], day)
+            if held and not held[0].word:
                 score = BARE_SCORE[len(match[0])]
                 one = _to_normal(_Candidate(number, *match.span(), held[1], 2, Shape.CAPITAL, score), segment)
                 if all(one.end <= other.start or one.start >= other.end for other in taken):
@@ -168,13 +179,11 @@ class Linker:
 
     def _weigh(self, candidates: list[_Candidate], segments: list[Segment], sure: set[str]) -> None:
         """Add to the scores what the context says; where companies share a name, only the likeliest keeps its score."""
-        open_ones = [one for one in candidates if one.score < ACCEPT or one.ambiguity]
+        open_ones = [one for one in candidates if one.score < SURE]
         padded = "".join(segment.padded for segment in segments) if open_ones else ""
         for one in open_ones:
-            if one.score < TICKER_SCORE:
-                cues, against = one.company.cues, self._against[one.company.id]
-                one.score += context_score(segments[one.number], one.start, one.end, one.ambiguity, one.shape)
-                one.score += document_score(padded, cues, against)
+            one.score += context_score(segments[one.number], one.start, one.end, one.ambiguity, one.shape)
+            one.score += document_score(padded, one.company.cues, self._against[one.company.id])
         _keep_best(candidates)
         sure |= {one.company.id for one in candidates if one.score >= ACCEPT}
         for one in open_ones:
@@ -201,8 +210,10 @@ def _is_word(normal: str, start: int, end: int) -> bool:
     before = normal[start - 1] if start else " "
     if before.isalnum() or before in "_$./":
         return False
-    after = normal[end : end + 2]
-    return not after[:1].isalnum() and after[:1] != "_" and not (after[:1] in "./" and after[1:].isalnum())
+    after = normal[end : end + 3]
+    if after[:1] == "'":
+        return not after[1:2].isalpha() or (after[1:2] == "s" and not after[2:3].isalpha())
+    return not after[:1].isalnum() and after[:1] != "_" and not (after[:1] in "./" and after[1:2].isalnum())
 
 
 def _candidate(segment: Segment, number: int, start: int, end: int, name: _Name) -> _Candidate:
