@@ -1,5 +1,6 @@
 """The topics: names, keys, layout; creating and checking them on a broker."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from kafka.admin import KafkaAdminClient
 
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
+LISTED_LIMIT_S = 30.0
 
 Partitions = Literal["settings", 1]
 
@@ -101,7 +103,17 @@ def create_topics(settings: Settings, bootstrap: str) -> list[str]:
                 created.append(name)
             except TopicAlreadyExistsError:
                 continue
+        _wait_listed(client, {topic.on_broker(settings) for topic in TOPICS})
     return created
+
+
+def _wait_listed(client: "KafkaAdminClient", names: set[str]) -> None:
+    """Wait until the broker lists new topics; a real Kafka does so a moment after it has made them."""
+    end = time.monotonic() + LISTED_LIMIT_S
+    while missing := names.difference(client.list_topics()):
+        if time.monotonic() > end:
+            raise TopicError(f"topic {min(missing)} was created and the broker does not list it: look at the broker's log")
+        time.sleep(0.05)
 
 
 def check_topics(settings: Settings, bootstrap: str) -> None:

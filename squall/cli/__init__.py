@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from squall.cli import config, db, topics
+from squall.cli import config, db, down, status, topics, up
 from squall.errors import UserError
 
 app = typer.Typer(
@@ -14,6 +14,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("up")(up.up)
+app.command("status")(status.status)
+app.command("down")(down.down)
 app.command("config")(config.config)
 app.add_typer(topics.app, name="topics")
 app.add_typer(db.app, name="db")

@@ -61,7 +61,7 @@ def lease(
     supervisor: Supervisor,
     *,
     own: bool = False,
-    on_ready: Callable[[str], None] = lambda _address: None,
+    on_ready: Callable[[str], object] = lambda _address: None,
 ) -> Iterator[Service]:
     """A service for the duration: the one that runs, else one that is started here and stopped at the end.
 
@@ -120,7 +120,7 @@ def stop_stale(home: Home, name: Name) -> bool:
     raise ServiceError(f"the {name} of an earlier run cannot be stopped: end process {service.pid}")
 
 
-def _start(settings: Settings, home: Home, name: Name, supervisor: Supervisor, on_ready: Callable[[str], None]) -> Service:
+def _start(settings: Settings, home: Home, name: Name, supervisor: Supervisor, on_ready: Callable[[str], object]) -> Service:
     kind = broker.kind(settings) if name == "broker" else "postgres"
     address = ""
 
