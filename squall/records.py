@@ -38,11 +38,11 @@ class News(Record, frozen=True, kw_only=True, tag_field="kind", tag="news"):
     title: Text
     published_at: datetime
     fetched_at: datetime
-    guid: str = ""
-    url: str = ""
-    body: str = ""
-    language: str = "en"
-    tickers: tuple[str, ...] = ()
+    guid: Annotated[str, Meta(max_length=2_000)] = ""
+    url: Annotated[str, Meta(max_length=2_000)] = ""
+    body: Annotated[str, Meta(max_length=200_000)] = ""
+    language: Annotated[str, Meta(max_length=35)] = "en"
+    tickers: Annotated[tuple[Key, ...], Meta(max_length=1_000)] = ()
     revision: Annotated[int, Meta(ge=1)] = 1
     retracted: bool = False
 

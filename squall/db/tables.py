@@ -134,6 +134,7 @@ class Mention(Base):
         Index("mention_article", "article_id"),
         Index("mention_company", "company_id", "event_time"),
         Index("mention_time", "event_time"),
+        Index("mention_redecided", "decided_at", postgresql_where=text("decision > 1")),
         {"postgresql_partition_by": "RANGE (event_time)"},
     )
 

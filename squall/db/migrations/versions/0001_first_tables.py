@@ -162,6 +162,7 @@ def upgrade() -> None:
     op.create_index("mention_article", "mention", ["article_id"], unique=False)
     op.create_index("mention_company", "mention", ["company_id", "event_time"], unique=False)
     op.create_index("mention_time", "mention", ["event_time"], unique=False)
+    op.create_index("mention_redecided", "mention", ["decided_at"], unique=False, postgresql_where=sa.text("decision > 1"))
     op.create_table(
         "model_version",
         sa.Column("version", sa.Text(), nullable=False),
@@ -329,6 +330,7 @@ def downgrade() -> None:
     op.drop_index("mood_minute", table_name="mood")
     op.drop_table("mood")
     op.drop_table("model_version")
+    op.drop_index("mention_redecided", table_name="mention", postgresql_where=sa.text("decision > 1"))
     op.drop_index("mention_time", table_name="mention")
     op.drop_index("mention_company", table_name="mention")
     op.drop_index("mention_article", table_name="mention")
@@ -347,6 +349,7 @@ def downgrade() -> None:
     op.drop_table("company")
     op.drop_index("chart_available", table_name="chart")
     op.drop_table("chart")
+    op.drop_index("bar_ingested", table_name="bar")
     op.drop_index("bar_available", table_name="bar")
     op.drop_table("bar")
     op.drop_index("article_time", table_name="article")
