@@ -1,0 +1,296 @@
+"""The SQL of intake: the stored articles as the stories see them, and what a batch writes. One statement a table and batch."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection
+
+from squall.records import Mention, News
+from streams.logic.articles import MENTION_COLUMNS, MentionRow, Times
+from streams.logic.linking import article_text
+from streams.logic.sketches import bands, from_bytes, to_bytes
+from streams.logic.stories import Node, Placement, Sketch
+
+NODE = "a.id, a.event_time, a.parent_id, p.event_time, a.story_id, a.rank"
+FROM_NODE = "FROM article a LEFT JOIN article p ON p.id = a.parent_id"
+MENTION_TYPES = (*("text", "timestamptz"), *4 * ("text",), *9 * ("integer",), "boolean")
+ARTICLE_TYPES = {
+    "id": "text",
+    "source": "text",
+    "guid": "text",
+    "url": "text",
+    "title": "text",
+    "body": "text",
+    "language": "text",
+    "tickers": "jsonb",
+    "published_at": "timestamptz",
+    "fetched_at": "timestamptz",
+    "event_time": "timestamptz",
+    "delayed": "boolean",
+    "revision": "integer",
+    "retracted": "boolean",
+    "signature": "bytea",
+    "parent_id": "text",
+    "story_id": "text",
+    "rank": "integer",
+}
+FIRST_SIGHT = frozenset({"id", "published_at", "fetched_at", "event_time", "delayed"})
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A stored article: its newest revision, when that was decided (which names the transaction), and its event time."""
+
+    revision: int
+    ingested_at: datetime
+    event_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ArticleRow:
+    """An article to be written: new, or a correction of one that is stored (which keeps its times)."""
+
+    id: str
+    news: News
+    times: Times
+    sketch: Sketch
+    node: Node
+
+    def values(self) -> tuple[Any, ...]:
+        """Values in the order of `ARTICLE_TYPES`."""
+        news, times, node = self.news, self.times, self.node
+        tickers = msgspec.json.encode(news.tickers).decode()
+        return (
+            *(self.id, news.source, news.guid, news.url, news.title, news.body, news.language, tickers),
+            *(times.published_at, times.fetched_at, times.event_time, times.delayed, news.revision, news.retracted),
+            *(to_bytes(self.sketch.signature), node.parent_id, node.story_id, node.rank),
+        )
+
+
+class IntakeStore:
+    """Reads and writes within one transaction. Implements `streams.logic.stories.Shelf`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def _rows(self, sql: str, **values: Any) -> Iterator[Any]:
+        return iter(self._connection.exec_driver_sql(sql, values))
+
+    def lock(self, schema: str) -> None:
+        """Wait for the lock under which one intake at a time decides, until the transaction ends."""
+        self._rows("SELECT pg_advisory_xact_lock(hashtext(%(name)s))", name=f"intake {schema}")
+
+    def known(self, ids: Collection[str]) -> dict[str, Known]:
+        """Which of these articles are stored."""
+        rows = self._rows("SELECT id, revision, ingested_at, event_time FROM article WHERE id = ANY(%(ids)s)", ids=list(ids))
+        return {row[0]: Known(*row[1:]) for row in rows}
+
+    def credibility(self, sources: Collection[str], fresh: Collection[str]) -> dict[str, int]:
+        """Credibility of sources; those in `fresh` get a row where they have none."""
+        if fresh:
+            self._rows(
+                "INSERT INTO source (name, kind, address) SELECT name, 'news', '' FROM unnest(%(names)s::text[]) AS name "
+                "ORDER BY name ON CONFLICT (name) DO NOTHING",
+                names=list(fresh),
+            )
+        rows = self._rows("SELECT name, credibility FROM source WHERE name = ANY(%(names)s)", names=list(sources))
+        return {name: max(0, min(100, credibility)) for name, credibility in rows}
+
+    def in_bands(self, bands: Sequence[int], since: datetime, until: datetime) -> Iterable[tuple[int, str]]:
+        """See `Shelf`."""
+        rows = self._rows(
+            "SELECT band, article_id FROM story_band WHERE band = ANY(%(bands)s) AND event_time BETWEEN %(since)s AND %(until)s",
+            bands=list(bands),
+            since=since,
+            until=until,
+        )
+        return ((band, one) for band, one in rows)
+
+    def nodes(self, ids: Sequence[str]) -> Mapping[str, tuple[Node, Sketch]]:
+        """See `Shelf`."""
+        if not ids:
+            return {}
+        found: dict[str, tuple[Node, Sketch]] = {}
+        for *node, signature in self._rows(f"SELECT {NODE}, a.signature {FROM_NODE} WHERE a.id = ANY(%(ids)s)", ids=list(ids)):
+            sketch = from_bytes(signature)
+            row = bands(sketch.reshape(1, -1))[0].tolist()
+            found[node[0]] = (Node(*node), Sketch(node[0], node[1], sketch, tuple(row), False))
+        return found
+
+    def members(self, since: Mapping[str, datetime]) -> Iterable[Node]:
+        """See `Shelf`."""
+        rows = self._rows(
+            f"SELECT {NODE} FROM unnest(%(stories)s::text[], %(times)s::timestamptz[]) AS wanted (story_id, since) "
+            "JOIN article a ON a.story_id = wanted.story_id AND a.event_time >= wanted.since "
+            "LEFT JOIN article p ON p.id = a.parent_id",
+            stories=list(since),
+            times=list(since.values()),
+        )
+        return (Node(*row) for row in rows)
+
+    def sizes(self, stories: Sequence[str]) -> Mapping[str, int]:
+        """See `Shelf`."""
+        rows = self._rows("SELECT id, articles FROM story WHERE id = ANY(%(ids)s)", ids=list(stories))
+        return {story: articles for story, articles in rows}  # noqa: C416 - rows are no pairs to mypy
+
+    def write_articles(self, rows: Sequence[ArticleRow]) -> None:
+        """Insert new articles and correct stored ones, whose times stay as they are."""
+        if not rows:
+            return
+        columns = zip(*(row.values() for row in rows), strict=True)
+        values = {name: list(column) for name, column in zip(ARTICLE_TYPES, columns, strict=True)}
+        arrays = ", ".join(f"%({name}){'b' if kind == 'bytea' else 's'}::{kind}[]" for name, kind in ARTICLE_TYPES.items())
+        chosen = ", ".join(
+            "ARRAY(SELECT jsonb_array_elements_text(r.tickers))" if name == "tickers" else f"r.{name}" for name in ARTICLE_TYPES
+        )
+        fresh = ", ".join(f"{name} = excluded.{name}" for name in ARTICLE_TYPES if name not in FIRST_SIGHT)
+        self._rows(
+            f"INSERT INTO article ({', '.join(ARTICLE_TYPES)}) SELECT {chosen} "
+            f"FROM unnest({arrays}) AS r ({', '.join(ARTICLE_TYPES)}) "
+            f"ON CONFLICT (id) DO UPDATE SET {fresh}, ingested_at = now()",
+            **values,
+        )
+
+    def write_bands(self, sketches: Sequence[Sketch]) -> None:
+        """Store the bands of articles; those of corrected ones replace what they had."""
+        if corrected := [sketch.id for sketch in sketches if not sketch.new]:
+            self._rows("DELETE FROM story_band WHERE article_id = ANY(%(ids)s)", ids=corrected)
+        if rows := sorted({(band, sketch.id, sketch.event_time) for sketch in sketches for band in sketch.bands}):
+            band, article, at = zip(*rows, strict=True)
+            self._rows(
+                "INSERT INTO story_band (band, article_id, event_time) "
+                "SELECT * FROM unnest(%(bands)s::bigint[], %(articles)s::text[], %(times)s::timestamptz[])",
+                bands=list(band),
+                articles=list(article),
+                times=list(at),
+            )
+
+    def write_places(self, nodes: Sequence[Node], placement: Placement) -> None:
+        """Move stored articles to their new place, and bring the stories up to date. Called after the articles are written."""
+        if nodes:
+            self._rows(
+                "UPDATE article SET parent_id = r.parent_id, story_id = r.story_id, rank = r.rank "
+                "FROM unnest(%(ids)s::text[], %(parents)s::text[], %(stories)s::text[], %(ranks)s::integer[]) "
+                "AS r (id, parent_id, story_id, rank) WHERE article.id = r.id",
+                ids=[node.id for node in nodes],
+                parents=[node.parent_id for node in nodes],
+                stories=[node.story_id for node in nodes],
+                ranks=[node.rank for node in nodes],
+            )
+        if placement.gone:
+            self._rows("DELETE FROM story WHERE id = ANY(%(ids)s)", ids=sorted(placement.gone))
+        if placement.stories:
+            sizes = placement.stories.values()
+            self._rows(
+                "INSERT INTO story (id, title, articles, first_at, last_at) "
+                "SELECT r.id, a.title, r.articles, a.event_time, r.last_at "
+                "FROM unnest(%(ids)s::text[], %(articles)s::integer[], %(last)s::timestamptz[]) AS r (id, articles, last_at) "
+                "JOIN article a ON a.id = r.id "
+                "ON CONFLICT (id) DO UPDATE SET articles = excluded.articles, last_at = excluded.last_at",
+                ids=list(placement.stories),
+                articles=[size.articles for size in sizes],
+                last=[size.last_at for size in sizes],
+            )
+
+    def retitle(self, corrected: Sequence[str]) -> None:
+        """Give the stories that corrected articles lead their new titles."""
+        if corrected:
+            self._rows(
+                "UPDATE story SET title = a.title FROM article a WHERE a.id = story.id AND story.id = ANY(%(ids)s)",
+                ids=list(corrected),
+            )
+
+    def mentions(self, articles: Mapping[str, datetime]) -> Iterator[MentionRow]:
+        """The stored mentions of articles (id -> event time)."""
+        if not articles:
+            return iter(())
+        rows = self._rows(
+            f"SELECT {', '.join(MENTION_COLUMNS)} FROM mention "
+            "WHERE article_id = ANY(%(ids)s) AND event_time BETWEEN %(since)s AND %(until)s",
+            ids=list(articles),
+            since=min(articles.values()),
+            until=max(articles.values()),
+        )
+        return (MentionRow(*row) for row in rows)
+
+    def write_mentions(self, rows: Sequence[MentionRow]) -> None:
+        """Insert mentions, and replace those that are stored."""
+        if not rows:
+            return
+        values = {name: list(column) for name, column in zip(MENTION_COLUMNS, zip(*map(astuple, rows), strict=True), strict=True)}
+        arrays = ", ".join(f"%({name})s::{kind}[]" for name, kind in zip(MENTION_COLUMNS, MENTION_TYPES, strict=True))
+        fresh = ", ".join(f"{name} = excluded.{name}" for name in MENTION_COLUMNS if name not in {"id", "event_time"})
+        names = ", ".join(MENTION_COLUMNS)
+        self._rows(
+            f"INSERT INTO mention ({names}) SELECT * FROM unnest({arrays}) "
+            f"ON CONFLICT (id, event_time) DO UPDATE SET {fresh}, decided_at = now()",
+            **values,
+        )
+
+    def renew_mentions(self, nodes: Sequence[Node], novelties: Sequence[int]) -> int:
+        """Give the mentions of moved articles their story and novelty; returns how many were not so already."""
+        if not nodes:
+            return 0
+        result = self._connection.exec_driver_sql(
+            "UPDATE mention m SET story_id = r.story_id, novelty = r.novelty, decision = m.decision + 1, decided_at = now() "
+            "FROM unnest(%(ids)s::text[], %(times)s::timestamptz[], %(stories)s::text[], %(novelties)s::smallint[]) "
+            "AS r (article_id, event_time, story_id, novelty) "
+            "WHERE m.article_id = r.article_id AND m.event_time = r.event_time "
+            "AND m.event_time BETWEEN %(since)s AND %(until)s "
+            "AND (m.story_id, m.novelty) IS DISTINCT FROM (r.story_id, r.novelty)",
+            {
+                "ids": [node.id for node in nodes],
+                "times": [node.event_time for node in nodes],
+                "stories": [node.story_id for node in nodes],
+                "novelties": list(novelties),
+                "since": min(node.event_time for node in nodes),
+                "until": max(node.event_time for node in nodes),
+            },
+        )
+        return result.rowcount
+
+    def now(self) -> datetime:
+        """The time that this transaction stamps on what it decides."""
+        return next(self._rows("SELECT now()"))[0]  # type: ignore[no-any-return]
+
+
+def messages(connection: Connection, articles: Mapping[str, datetime], decided_at: Collection[datetime]) -> list[Mention]:
+    """The mentions, as stored, of articles (id -> event time), and those that certain transactions decided anew."""
+    columns = ", ".join(f"m.{name}" for name in MENTION_COLUMNS)
+    select = f"SELECT {columns}, a.title, a.body FROM mention m JOIN article a ON a.id = m.article_id WHERE "
+    rows: list[Any] = []
+    if articles:
+        rows += connection.exec_driver_sql(
+            select + "m.article_id = ANY(%(ids)s) AND m.event_time BETWEEN %(since)s AND %(until)s",
+            {"ids": list(articles), "since": min(articles.values()), "until": max(articles.values())},
+        )
+    if decided_at:
+        rows += connection.exec_driver_sql(
+            select + "m.decision > 1 AND m.decided_at = ANY(%(times)s)", {"times": list(decided_at)}
+        )
+    made = {row[0]: _message(MentionRow(*row[:-2]), article_text(*row[-2:])) for row in rows}
+    return sorted(made.values(), key=lambda mention: (mention.event_time, mention.id))
+
+
+def _message(row: MentionRow, text: str) -> Mention:
+    return Mention(
+        id=row.id,
+        article_id=row.article_id,
+        story_id=row.story_id,
+        event_time=row.event_time,
+        revision=row.revision,
+        decision=row.decision,
+        withdrawn=row.withdrawn,
+        company_id=row.company_id,
+        sector=row.sector,
+        text=text,
+        span=None if row.span_start is None or row.span_end is None else (row.span_start, row.span_end),
+        relevance=row.relevance,
+        novelty=row.novelty,
+        credibility=row.credibility,
+        share=row.share,
+        sector_share=row.sector_share,
+    )
