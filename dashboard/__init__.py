@@ -1,0 +1,1 @@
+"""The web pages. They read Postgres and know nothing else of the product but its settings."""

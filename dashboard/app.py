@@ -1,0 +1,106 @@
+"""The application: Dash on Flask, with the pages, the routes beside them, and headers."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from dash import ClientsideFunction, Dash, Input, Output
+from sqlalchemy.exc import SQLAlchemyError
+
+from dashboard import pages
+from dashboard.components.panels import failed
+from dashboard.components.shell import shell
+from dashboard.context import Context, viewer
+from dashboard.queries import Reader
+from dashboard.server import Link, add_routes, advice
+from squall.db.engine import make_engine
+from squall.settings import Settings
+
+STATEMENT_TIMEOUT_S = 10
+
+# boot.js runs before the first paint: it knows the scheme, the zone and the width, and tells them to the server in a cookie.
+INDEX = """<!DOCTYPE html>
+<html lang="en">
+<head>
+{%metas%}
+<title>{%title%}</title>
+<link rel="stylesheet" href="/squall/tokens.css">
+<script src="/assets/boot.js"></script>
+{%favicon%}
+{%css%}
+</head>
+<body>
+{%app_entry%}
+<footer>{%config%}{%scripts%}{%renderer%}</footer>
+</body>
+</html>
+"""
+
+
+def create_app(settings: Settings, database_url: str) -> Dash:
+    """The application of the settings' namespace; starts also while the database is away."""
+    database = settings.database.model_copy(
+        update={"pool_size": max(settings.database.pool_size, settings.dashboard.threads), "statement_timeout_s": STATEMENT_TIMEOUT_S}
+    )
+    engine = make_engine(settings.model_copy(update={"database": database}), database_url)
+    context = Context(Reader(engine, replay=bool(settings.namespace)), Link(), settings.namespace)
+    app = Dash(
+        "dashboard",
+        assets_folder=str(Path(__file__).parent / "assets"),
+        assets_ignore=r"boot\.js",
+        title="Squall",
+        update_title=None,
+        index_string=INDEX,
+        meta_tags=[
+            {"name": "viewport", "content": "width=device-width, initial-scale=1"},
+            {"name": "color-scheme", "content": "light dark"},
+        ],
+        suppress_callback_exceptions=True,
+        serve_locally=True,
+        enable_mcp=False,
+        on_error=keep_what_is_shown,
+    )
+    app.layout = lambda: shell(context, viewer())
+    _add_callbacks(app, context)
+    add_routes(app.server, context.reader, context.link, app.csp_hashes())
+    return app
+
+
+def keep_what_is_shown(error: Exception) -> None:
+    """A live callback that finds no database changes nothing on the screen; the banner says why.
+
+    Raises:
+        Exception: any other error, as it is.
+    """
+    if not isinstance(error, SQLAlchemyError):
+        raise error
+    logging.getLogger("dashboard").warning("%s", advice(error))
+
+
+def _add_callbacks(app: Dash, context: Context) -> None:
+    @app.callback(  # type: ignore[untyped-decorator]
+        Output("page", "children"),
+        Input("url", "pathname"),
+        Input("url", "search"),
+        Input("size", "data"),
+        Input("retry", "data"),
+    )
+    def route(path: str | None, search: str | None, _size: str | None, _retry: int | None) -> Any:
+        try:
+            return pages.render(context, path or "/", search)
+        except SQLAlchemyError as error:
+            return failed(advice(error))
+
+    app.clientside_callback(
+        ClientsideFunction("squall", "start"), Output("zone", "data"), Output("zone", "value"), Input("url", "id")
+    )
+    app.clientside_callback(ClientsideFunction("squall", "zone"), Output("env", "data"), Input("zone", "value"), prevent_initial_call=True)
+    app.clientside_callback(
+        ClientsideFunction("squall", "theme"),
+        Output("mantine", "forceColorScheme"),
+        Output("env", "data", allow_duplicate=True),
+        Input("theme", "n_clicks"),
+        prevent_initial_call=True,
+    )
+    pages.register(app, context)
+

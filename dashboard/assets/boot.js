@@ -1,0 +1,27 @@
+/* Runs before the first paint: what the browser knows and the server needs goes into one cookie. */
+(function () {
+  const read = (key) => { try { return localStorage.getItem(key) || ""; } catch { return ""; } };
+  const write = (key, value) => { try { localStorage.setItem(key, value); } catch { /* private window: for this page only */ } };
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const squall = {
+    theme: read("squall-theme") || "auto",
+    zone: read("squall-zone") || "",
+    own: Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC",
+    tz() { return this.zone || this.own; },
+    scheme() { return this.theme === "auto" ? (dark.matches ? "dark" : "light") : this.theme; },
+    size() { return innerWidth < 768 ? "narrow" : innerWidth < 1200 ? "medium" : "wide"; },
+    save() {
+      write("squall-theme", this.theme);
+      write("squall-zone", this.zone);
+      const facts = JSON.stringify({ tz: this.tz(), scheme: this.scheme(), size: this.size() });
+      document.cookie = `squall=${encodeURIComponent(facts)}; path=/; max-age=31536000; SameSite=Lax`;
+      return facts;
+    },
+    dark,
+  };
+  const asked = new URLSearchParams(location.search).get("tz");
+  if (asked) { try { Intl.DateTimeFormat("en", { timeZone: asked }); squall.zone = asked; } catch { /* no such zone */ } }
+  squall.save();
+  document.documentElement.setAttribute("data-mantine-color-scheme", squall.scheme());
+  window.squall = squall;
+})();

@@ -1,0 +1,179 @@
+"""Incidents: the list of the open ones, their evidence, their audit."""
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import dcc, html
+
+from dashboard import formats
+from dashboard.components import marks
+from dashboard.components.panels import empty
+from dashboard.rows import EventRow, Evidence, IncidentRow
+from dashboard.scopes import Names, pretty
+from dashboard.theme import SEVERITIES
+
+EVIDENCE = 12
+
+
+def by_severity(rows: Sequence[IncidentRow]) -> list[IncidentRow]:
+    """Gravest first, then newest."""
+    rank = {name: number for number, name in enumerate(SEVERITIES)}
+    return sorted(rows, key=lambda row: (rank.get(row.severity, len(rank)), -row.opened_at.timestamp(), row.id))
+
+
+def verdict(rows: Sequence[IncidentRow], last: IncidentRow | None, names: Names, since: datetime | None) -> tuple[Any, str]:
+    """The first line of the first page, which says whether anything is wrong; and the same in short, for the tab."""
+    firing = [row for row in by_severity(rows) if row.state != "pending"]
+    if firing:
+        numbers = [(name, sum(row.severity == name for row in firing)) for name in SEVERITIES]
+        counts = ", ".join(f"{number} {name.capitalize()}" for name, number in numbers if number)
+        scopes = formats.listed(list(dict.fromkeys(names.scope(row.scope) for row in firing)))
+        return [html.Span(f"{counts}: "), scopes], f"{counts}: {scopes}"
+    waiting = [html.Span(f" · {formats.plural(len(rows), 'pending incident')}", className="second")] if rows else []
+    if last and last.resolved_at:
+        return ["Quiet since ", marks.moment(last.resolved_at), *waiting], "Quiet"
+    if since:
+        return ["Quiet: nothing has surged yet", *waiting], "Quiet"
+    return ["Nothing to judge yet: no scored news"], "No news yet"
+
+
+def open_list(rows: Sequence[IncidentRow], last: IncidentRow | None, names: Names) -> Any:
+    """One item an open incident; what it rests on opens below it."""
+    if not rows:
+        if last is None:
+            return empty("No incident is open, and none has been.", "An incident opens when a company's negative news leaves its own past behind.")
+        title = ["The last one was ", marks.scope_link(last.scope, names), ", resolved ", marks.moment(last.resolved_at), ". "]
+        return empty("No incident is open.", [*title, dcc.Link("See its evidence", href=f"/incidents?sel={last.id}")])
+    return [_item(row, names) for row in by_severity(rows)]
+
+
+def _item(row: IncidentRow, names: Names) -> Any:
+    top = row.evidence[0].title if row.evidence else row.summary
+    head = html.Div(
+        [
+            html.Div(
+                [
+                    marks.severity(row.severity),
+                    html.Strong(names.scope(row.scope), className="name"),
+                    marks.state(row),
+                    html.Span([marks.surprise(row)], className="surprise"),
+                    html.Span([marks.moment(row.opened_at, "age")], className="since"),
+                ],
+                className="line",
+            ),
+            html.Div(top, className="top"),
+        ],
+        className="incident-head",
+    )
+    links = html.Div(
+        [
+            dcc.Link("Open incident", href=f"/incidents?sel={row.id}", className="action"),
+            dcc.Link(f"{names.scope(row.scope)} page", href=marks.scope_path(row.scope), className="action"),
+        ],
+        className="actions",
+    )
+    body = [html.P(row.summary, className="summary"), evidence_list(row.evidence), links]
+    return dmc.AccordionItem(
+        [dmc.AccordionControl(head), dmc.AccordionPanel(body)], value=row.id, className=f"incident incident-{row.severity} is-{row.state}"
+    )
+
+
+def evidence_list(evidence: Sequence[Evidence]) -> Any:
+    """The articles that an incident rests on."""
+    if not evidence:
+        return empty("This incident came without evidence.", "Its inputs say what it was decided from.")
+    head = html.Thead(
+        html.Tr([html.Th("Sentiment", className="r"), html.Th("Headline"), html.Th("Source"), html.Th("Time"), html.Th("Weight", className="r")])
+    )
+    rest = len(evidence) - EVIDENCE
+    more = [html.P(f"and {formats.plural(rest, 'more article')}", className="second")] if rest > 0 else []
+    return html.Div([html.Table([head, html.Tbody([_evidence(item) for item in evidence[:EVIDENCE]])], className="evidence"), *more])
+
+
+def _evidence(item: Evidence) -> Any:
+    weight = formats.UNKNOWN if item.weight is None else f"{item.weight:.2f}"
+    return html.Tr(
+        [
+            html.Td(marks.sentiment(item.sentiment), className="r"),
+            html.Td([marks.headline(item.title, item.url), *_copies(item)], className="title"),
+            html.Td(item.source or formats.UNKNOWN, className="source"),
+            html.Td(marks.moment(item.at), className="time"),
+            html.Td(weight, className="r num", title="Relevance × novelty × credibility, 0 to 1"),
+        ]
+    )
+
+
+def _copies(item: Evidence) -> list[Any]:
+    return [html.Span(f" ×{item.articles}", className="second", title=f"{item.articles} articles of this story")] if item.articles > 1 else []
+
+
+def timeline(events: Sequence[EventRow]) -> Any:
+    """What happened to an incident, in order."""
+    return dmc.Timeline(
+        [
+            dmc.TimelineItem(
+                title=html.Span([marks.moment(event.at), " ", html.Strong(pretty(event.kind)), *_actor(event)]),
+                children=html.Span(_detail(event.detail), className="second") if event.detail else None,
+            )
+            for event in events
+        ],
+        bulletSize=12,
+        lineWidth=1,
+        active=len(events) - 1,
+        className="timeline",
+    )
+
+
+def _actor(event: EventRow) -> list[Any]:
+    return [] if event.actor in {"", "watch"} else [f" by {event.actor}"]
+
+
+def _detail(detail: Mapping[str, Any]) -> str:
+    return ", ".join(f"{pretty(name).lower()} {plain(value)}" for name, value in detail.items() if not isinstance(value, dict | list))
+
+
+INPUTS = {
+    "window_min": ("Window", "min"),
+    "mass": ("Negative weight in it", "articles"),
+    "expected": ("Expected", "articles"),
+    "mentions": ("Mentions in it", ""),
+    "negative_share": ("Share of negative", "%"),
+    "stories": ("Negative stories", ""),
+    "baseline_mass": ("Negative weight of the past", "articles"),
+    "baseline_min": ("Length of that past", "days"),
+    "rule_version": ("Rule version", ""),
+}
+
+
+def inputs_table(inputs: Mapping[str, Any]) -> Any:
+    """What the decision was made from, as it was when the incident fired."""
+    flat = {name: value for name, value in inputs.items() if not isinstance(value, dict | list)}
+    order = [*(name for name in INPUTS if name in flat), *(name for name in flat if name not in INPUTS)]
+    return html.Dl([part for name in order for part in _input(name, flat[name])], className="inputs")
+
+
+def _input(name: str, value: object) -> tuple[Any, Any]:
+    label, unit = INPUTS.get(name, (pretty(name), ""))
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if unit == "%":
+            return html.Dt(label), html.Dd(formats.share(value), className="num")
+        if unit == "days":
+            return html.Dt(label), html.Dd(f"{value / 1440:.1f} days", className="num")
+    words = plain(value)
+    return html.Dt(label), html.Dd(f"{words} {unit}" if unit and words != formats.UNKNOWN else words, className="num")
+
+
+def plain(value: object) -> str:
+    """A value of JSON for people; unknown is an en dash."""
+    if value is None or value == "":
+        return formats.UNKNOWN
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return formats.count(value)
+    if isinstance(value, float):
+        return formats.UNKNOWN if math.isnan(value) else f"{value:,.3f}".rstrip("0").rstrip(".")
+    return str(value)

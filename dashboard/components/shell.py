@@ -1,0 +1,92 @@
+"""What surrounds every page: header, rail, bottom bar, and the stores that the browser's script drives."""
+
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import dcc, html
+
+from dashboard.context import Context, Viewer
+from dashboard.theme import mantine_theme
+
+PAGES = (("Now", "/", "now"), ("Company", "/company", "company"), ("Incidents", "/incidents", "incidents"))
+
+
+def shell(context: Context, view: Viewer) -> Any:
+    """The first layout; the page itself comes with the first callback."""
+    stores = [dcc.Store(id=name) for name in ("env", "size", "retry", "rev-incidents", "rev-news", "rev-scope")]
+    return dmc.MantineProvider(
+        id="mantine",
+        forceColorScheme=view.scheme,
+        theme=mantine_theme(),
+        children=[
+            dcc.Location(id="url", refresh="callback-nav"),
+            *stores,
+            html.A("Skip to the page", href="#page", className="skip"),
+            dmc.AppShell(
+                [
+                    dmc.AppShellHeader(_header(context)),
+                    dmc.AppShellNavbar(html.Nav(_links("rail"), className="rail", **{"aria-label": "Pages"})),
+                    dmc.AppShellMain(
+                        [
+                            html.Div(id="banner", className="banner", role="alert"),
+                            html.Div(id="page", tabIndex=-1),
+                        ]
+                    ),
+                    dmc.AppShellFooter(html.Nav(_links("bar"), className="bar", **{"aria-label": "Pages"})),
+                ],
+                header={"height": 48},
+                navbar={"width": {"base": 0, "sm": 56, "lg": 200}, "breakpoint": "sm", "collapsed": {"mobile": True}},
+                footer={"height": {"base": 56, "sm": 0}},
+                padding=0,
+            ),
+        ],
+    )
+
+
+def _links(where: str) -> list[Any]:
+    return [
+        dmc.NavLink(
+            label=label,
+            href=path,
+            active="exact" if path == "/" else "partial",
+            leftSection=html.Span(className=f"icon icon-{name}", **{"aria-hidden": "true"}),
+            className=f"page-link page-link-{name}",
+            id={"nav": where, "page": name},
+        )
+        for label, path, name in PAGES
+    ]
+
+
+def _header(context: Context) -> Any:
+    kind = "Demo" if context.namespace == "demo" else "Replay" if context.replay else "Live"
+    title = (
+        "The pages' clock is that of the replayed events: the newest item or the watermark, whichever is later"
+        if context.replay
+        else "The pages' clock is the time of day"
+    )
+    name = f"{kind} {context.namespace}" if context.replay and context.namespace != "demo" else kind
+    clock = html.Span([html.Span(name, className="kind"), html.Span(id="clock", className="num")], className="clock", title=title)
+    return html.Div(
+        [
+            dcc.Link([html.Span(className="logo", **{"aria-hidden": "true"}), html.Span("Squall", className="brand-word")], href="/", className="brand"),
+            clock,
+            html.Span(id="link-state", className="link-state", role="status"),
+            html.Span(className="gap"),
+            html.Label(
+                [
+                    html.Span("Times in", className="zone-word"),
+                    dcc.Store(id="zones"),
+                    dmc.Select(
+                        id="zone", data=[], value=None, size="xs", w=176, allowDeselect=False, checkIconPosition="right",
+                        **{"aria-label": "Zone of all times"},
+                    ),
+                ],
+                className="zone",
+            ),
+            dmc.ActionIcon(
+                html.Span(className="icon icon-theme", **{"aria-hidden": "true"}), id="theme", variant="subtle", color="gray", size=32,
+                **{"aria-label": "Colours: automatic, light or dark"},
+            ),
+        ],
+        className="top",
+    )  # fmt: skip

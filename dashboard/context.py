@@ -1,0 +1,86 @@
+"""What every page gets: the database, and the viewer's circumstances."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs, unquote
+from zoneinfo import ZoneInfo
+
+from flask import has_request_context, request
+
+from dashboard.queries import Reader
+from dashboard.ranges import PRESETS, zone
+from dashboard.server import Link
+from dashboard.theme import SCHEMES, Palette
+
+COOKIE = "squall"
+ENOUGH = 25
+"""Mentions that a range should hold to be the first that is shown."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the pages are made from."""
+
+    reader: Reader
+    link: Link
+    namespace: str
+
+    @property
+    def replay(self) -> bool:
+        """Whether time is that of a replay's events."""
+        return bool(self.namespace)
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """The browser's zone, scheme and width, as its script wrote them into a cookie before the first paint."""
+
+    zone: ZoneInfo
+    scheme: str
+    size: str
+
+    @property
+    def palette(self) -> Palette:
+        """Colours of the scheme."""
+        return SCHEMES[self.scheme]
+
+
+def viewer() -> Viewer:
+    """The viewer of the request that is being answered; UTC, light and wide where the cookie says nothing."""
+    raw: Any = {}
+    if has_request_context():
+        try:
+            raw = json.loads(unquote(request.cookies.get(COOKIE, "")))
+        except ValueError:
+            raw = {}
+    raw = raw if isinstance(raw, dict) else {}
+    scheme = raw.get("scheme") if raw.get("scheme") in SCHEMES else "light"
+    size = raw.get("size") if raw.get("size") in {"narrow", "medium", "wide"} else "wide"
+    return Viewer(zone(str(raw.get("tz") or "UTC")[:60]), str(scheme), str(size))
+
+
+def asked(search: str | None, name: str) -> str:
+    """A parameter of the page's address; empty where it is not given."""
+    return parse_qs((search or "").lstrip("?")).get(name, [""])[0][:200]
+
+
+def first_range(context: Context, search: str | None, scope: str, now: datetime | None, least: str) -> str:
+    """The preset that the address asks for, else the shortest from `least` on that holds enough news to see something."""
+    wish = asked(search, "from").lstrip("-")
+    if wish in PRESETS:
+        return wish
+    names = list(PRESETS)
+    fitting = names[names.index(least) :]
+    if now is None:
+        return least
+    for name in fitting:
+        if context.reader.mentions_since(scope, now - PRESETS[name], now, ENOUGH):
+            return name
+    return fitting[-1] if context.replay else least
+
+
+def span_of(preset: str | None) -> timedelta:
+    """Length of a preset; a day for what is none."""
+    return PRESETS.get(preset or "", PRESETS["1d"])

@@ -1,0 +1,30 @@
+"""The pages: which address shows which, and the callbacks of all."""
+
+from typing import Any
+
+from dash import Dash, dcc, html
+
+from dashboard.components.panels import empty, page
+from dashboard.context import Context
+from dashboard.pages import company, incidents, now
+from dashboard.scopes import path_scope
+
+
+def render(context: Context, path: str, search: str | None) -> Any:
+    """The page of an address."""
+    if path == "/":
+        return now.render(context, search)
+    if path.rstrip("/") == "/incidents":
+        return incidents.render(context, search)
+    if path.rstrip("/") in {"/company", "/scope"}:
+        return company.render(context, company.first_scope(context), search)
+    if scope := path_scope(path):
+        return company.render(context, scope, search)
+    body = empty("There is no page at this address.", dcc.Link("Go to the first page", href="/"))
+    return page([html.H1("Not found"), body], name="missing", title="Not found")
+
+
+def register(app: Dash, context: Context) -> None:
+    """Add the callbacks of all pages."""
+    for module in (now, company, incidents):
+        module.register(app, context)

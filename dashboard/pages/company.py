@@ -1,0 +1,211 @@
+"""One company, or a sector, a topic, the market: price, incidents and mood on one time axis, and what was said."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import ClientsideFunction, Dash, Input, Output, Patch, State, ctx, dcc, html
+
+from dashboard import figures, formats
+from dashboard.components import marks
+from dashboard.components.news import news_grid, news_rows
+from dashboard.components.panels import code, empty, page, panel
+from dashboard.context import Context, first_range, span_of, viewer
+from dashboard.ranges import PRESETS, buckets, zone_label
+from dashboard.rows import NewsRow
+from dashboard.scopes import MARKET, Names, scope_path
+
+BUCKETS = 120
+NEWS = 200
+GROUPS = (("company", "Companies"), ("sector", "Sectors"), ("topic", "Topics"))
+CONFIG = {"displayModeBar": False, "scrollZoom": False, "doubleClick": "reset", "responsive": True, "showTips": False}
+
+
+def first_scope(context: Context) -> str:
+    """What the page shows where the address names nothing: the newest open incident's scope, else the market."""
+    incidents = context.reader.incidents(only_open=True, most=1)
+    return incidents[0].scope.partition("/")[0] if incidents else MARKET
+
+
+def render(context: Context, scope: str, search: str | None) -> Any:
+    """The page; its chart follows with its own callback."""
+    reader = context.reader
+    names = reader.names()
+    kind, _, name = scope.partition(":")
+    now = reader.clock()
+    picker = _picker(context, scope, names)
+    if kind == "company" and name not in names.companies:
+        body = empty("No company has this address.", ["Pick one above, or add it to the table: ", code("squall companies add")])
+        return page([_head([html.H1("Unknown company")], picker), body], name="company", title="Unknown company")
+    if now is None:
+        body = empty("No scored news yet.", "The page fills by itself as soon as there is some.")
+        return page([_head([html.H1(names.scope(scope))], picker), body], name="company", title=names.scope(scope), again="news")
+    view = viewer()
+    preset = first_range(context, search, scope, now, "5d")
+    rows = _news(context, scope, preset, now)
+    ranges = dmc.SegmentedControl(id="range", data=list(PRESETS), value=preset, size="xs", **{"aria-label": "Range"})
+    graph = dcc.Graph(id="chart", figure=_blank(), config=CONFIG, className="chart", responsive=True)
+    note = f"times: {zone_label(now, view.zone)}"
+    title = html.Div([html.H1(names.scope(scope)), *_facts(scope, names), html.Span(_open(context, scope), id="scope-open")], className="who")
+    return page(
+        [
+            dcc.Store(id="scope", data=scope),
+            _head([title], picker),
+            panel(_chart_title(kind), graph, name="chart", aside=ranges, note=note),
+            html.Div(
+                [
+                    panel(
+                        "Scored news",
+                        news_grid("stories", rows, names, view.size, with_company=kind != "company"),
+                        name="stories",
+                        note=html.Span(_said(rows), id="stories-count"),
+                    ),
+                    *_received(context, name if kind == "company" else "", now),
+                ],
+                className="below",
+            ),
+        ],
+        name="company",
+        title=names.scope(scope),
+    )
+
+
+def register(app: Dash, context: Context) -> None:
+    """Keep the chart and the news current."""
+
+    @app.callback(  # type: ignore[untyped-decorator]
+        Output("chart", "figure"),
+        Input("range", "value"),
+        Input("env", "data"),
+        Input("rev-scope", "data"),
+        Input("rev-incidents", "data"),
+        State("scope", "data"),
+    )
+    def chart(preset: str, _env: Any, _scope_revision: str, _incidents: str, scope: str) -> Any:
+        view = viewer()
+        data = _data(context, scope, preset)
+        names = context.reader.names()
+        figure = figures.chart(data, view.palette, view.zone, names, f"{scope} {preset}", narrow=view.size == "narrow")
+        changed = {name.partition(".")[0] for name in ctx.triggered_prop_ids}
+        if not changed or changed & {"range", "env"}:
+            return figure
+        delta = Patch()
+        delta["data"] = figure["data"]
+        for part in ("shapes", "annotations"):
+            delta["layout"][part] = figure["layout"][part]
+        delta["layout"]["xaxis"]["range"] = figure["layout"]["xaxis"]["range"]
+        return delta
+
+    @app.callback(  # type: ignore[untyped-decorator]
+        Output("stories", "rowData"),
+        Output("stories-count", "children"),
+        Output("scope-open", "children"),
+        Input("rev-scope", "data"),
+        Input("rev-incidents", "data"),
+        Input("range", "value"),
+        State("scope", "data"),
+        prevent_initial_call=True,
+    )
+    def stories(_revision: str, _incidents: str, preset: str, scope: str) -> tuple[list[dict[str, Any]], str, Any]:
+        now = context.reader.clock()
+        rows = _news(context, scope, preset, now) if now else []
+        return news_rows(rows, context.reader.names()), _said(rows), _open(context, scope)
+
+    app.clientside_callback(
+        ClientsideFunction("squall", "goTo"), Output("picker", "error"), Input("picker", "value"), State("scope", "data"),
+        prevent_initial_call=True,
+    )  # fmt: skip
+    app.clientside_callback(
+        ClientsideFunction("squall", "clicked"), Output("chart", "clickData"), Input("chart", "clickData"), prevent_initial_call=True
+    )
+
+
+def _head(title: list[Any], picker: Any) -> Any:
+    return html.Div([*title, picker], className="page-head")
+
+
+def _picker(context: Context, scope: str, names: Names) -> Any:
+    known = {scope, MARKET, *context.reader.known_scopes()}
+    data: list[dict[str, Any]] = [{"group": "Wide", "items": [{"value": scope_path(MARKET), "label": "Market"}]}]
+    for kind, title in GROUPS:
+        items = sorted((names.scope(one), one) for one in known if one.startswith(kind + ":"))
+        if items:
+            data.append({"group": title, "items": [{"value": scope_path(one), "label": label} for label, one in items]})
+    return dmc.Select(
+        id="picker", data=data, value=scope_path(scope), searchable=True, allowDeselect=False, size="sm", w=240, limit=60,
+        nothingFoundMessage="No scope with news has this name", maxDropdownHeight=360, **{"aria-label": "Company, sector or topic"},
+    )  # fmt: skip
+
+
+def _facts(scope: str, names: Names) -> list[Any]:
+    company = scope.removeprefix("company:") if scope.startswith("company:") else ""
+    facts: list[Any] = []
+    if ticker := names.tickers.get(company):
+        facts.append(html.Span(ticker, className="second", title="Ticker"))
+    if sector := names.sectors.get(company):
+        facts.append(marks.scope_link(f"sector:{sector}", names))
+    return facts
+
+
+def _open(context: Context, scope: str) -> Any:
+    rows = [row for row in context.reader.incidents(scope=scope, only_open=True, most=20) if row.state != "pending"]
+    return [
+        dcc.Link(
+            [marks.severity(row.severity), " ", marks.state(row), " ", marks.moment(row.opened_at, "age")],
+            href=f"/incidents?sel={row.id}",
+            className="open-incident",
+        )
+        for row in rows[:3]
+    ]
+
+
+def _chart_title(kind: str) -> str:
+    return "Price and mood" if kind == "company" else "Mood"
+
+
+def _news(context: Context, scope: str, preset: str, now: datetime) -> list[NewsRow]:
+    return context.reader.news(scope, now - span_of(preset), now + timedelta(days=1), NEWS)
+
+
+def _said(rows: list[NewsRow]) -> str:
+    if len(rows) >= NEWS:
+        return f"the newest {NEWS} of the range"
+    return f"{formats.plural(len(rows), 'mention')} in the range"
+
+
+def _blank() -> dict[str, Any]:
+    palette = viewer().palette
+    hidden = {"visible": False}
+    return {"data": [], "layout": {"paper_bgcolor": palette.surface, "plot_bgcolor": palette.surface, "xaxis": hidden, "yaxis": hidden}}
+
+
+def _data(context: Context, scope: str, preset: str) -> figures.ChartData:
+    reader, view = context.reader, viewer()
+    now = reader.clock() or datetime.fromtimestamp(0, view.zone)
+    window = buckets(now, span_of(preset), BUCKETS, view.zone)
+    kind, _, name = scope.partition(":")
+    bars = reader.bars(name, window.start, now) if kind == "company" else []
+    no_price = "A price belongs to a company: pick one above"
+    if kind == "company" and not bars:
+        last = reader.last_bar(name, now)
+        no_price = f"No price since {last.astimezone(view.zone):%d %b %Y %H:%M}" if last else "No price has been received"
+    return figures.ChartData(
+        window,
+        bars,
+        reader.mood(scope, window),
+        reader.news(scope, window.start, now + timedelta(days=1), NEWS),
+        reader.incidents(scope=scope, start=window.start, most=80),
+        now,
+        no_price,
+    )
+
+
+def _received(context: Context, company_id: str, now: datetime) -> list[Any]:
+    if not company_id:
+        return []
+    row = context.reader.last_chart(company_id, now)
+    if row is None:
+        return [panel("Received chart", empty("No chart has been received.", ["Send one: ", code("squall ingest charts FOLDER")]), name="received")]
+    image = html.Img(src=f"/squall/chart/{row.id}", alt=f"Chart of {row.interval} bars", width=row.width, height=row.height, className="received")
+    note = html.Span(["up to ", marks.moment(row.end), f", from {row.source or 'an unnamed source'}"])
+    return [panel("Received chart", image, name="received", note=note)]

@@ -1,0 +1,117 @@
+"""The first page: is anything wrong, where does the mood turn, what has just been said."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import Dash, Input, Output, html
+
+from dashboard.components.heat import heat_map
+from dashboard.components.incidents import open_list, verdict
+from dashboard.components.news import news_grid, news_rows
+from dashboard.components.panels import code, empty, page, panel
+from dashboard.context import Context, first_range, span_of, viewer
+from dashboard.formats import step_words
+from dashboard.ranges import PRESETS, buckets
+from dashboard.rows import NewsRow
+from dashboard.scopes import MARKET
+
+HEAT_COLUMNS = 31
+HEAT_ROWS = 40
+TAPE = 100
+LONG_AGO = timedelta(days=365)
+
+
+def render(context: Context, search: str | None) -> Any:
+    """The page with its incidents and its tape; the map follows with its own callback."""
+    now = context.reader.clock()
+    last = context.reader.pulse().last_item
+    if now is None or last is None:
+        return _first_run(context)
+    preset = first_range(context, search, MARKET, now, "1d")
+    title, short = _verdict(context, last)
+    ranges = dmc.SegmentedControl(id="now-range", data=list(PRESETS), value=preset, size="xs", **{"aria-label": "Range of the mood map"})
+    names = context.reader.names()
+    tape = news_grid("tape", _tape(context, now), names, viewer().size, with_company=True)
+    return page(
+        [
+            html.H1(title, id="now-verdict", className="verdict"),
+            html.Div(
+                [
+                    panel("Open incidents", _incidents(context), name="incidents", note="surprise / alarm line"),
+                    panel(
+                        "Mood", html.Div(id="now-heat", className="heat-box"), name="mood", aside=ranges, note=html.Span(id="now-step"),
+                    ),
+                    panel("Latest scored news", tape, name="tape", aside=html.Button(id="held", className="held", type="button")),
+                ],
+                className="columns",
+            ),
+        ],
+        name="now",
+        title=short,
+    )  # fmt: skip
+
+
+def register(app: Dash, context: Context) -> None:
+    """Keep the page current."""
+
+    @app.callback(  # type: ignore[untyped-decorator]
+        Output("now-verdict", "children"), Output("now-incidents", "children"), Input("rev-incidents", "data"), prevent_initial_call=True
+    )
+    def incidents(_revision: str) -> tuple[Any, Any]:
+        title, _ = _verdict(context, context.reader.pulse().last_item)
+        return title, _incident_items(context)
+
+    @app.callback(  # type: ignore[untyped-decorator]
+        Output("now-heat", "children"),
+        Output("now-step", "children"),
+        Input("now-range", "value"),
+        Input("rev-news", "data"),
+        Input("rev-incidents", "data"),
+        Input("env", "data"),
+    )
+    def heat(preset: str, _news: str, _incidents: str, _env: Any) -> tuple[Any, str]:
+        now = context.reader.clock()
+        if now is None:
+            return empty("No news yet.", "The map fills as soon as items are scored."), ""
+        tz = viewer().zone
+        window = buckets(now, span_of(preset), HEAT_COLUMNS, tz)
+        moods = context.reader.heat(window, HEAT_ROWS)
+        rows = context.reader.incidents(start=window.start)
+        return heat_map(moods, rows, window, now, context.reader.names(), tz, HEAT_ROWS), f"one cell: {step_words(window.step)}"
+
+    @app.callback(Output("tape", "rowData"), Input("rev-news", "data"), prevent_initial_call=True)  # type: ignore[untyped-decorator]
+    def tape(_revision: str) -> list[dict[str, Any]]:
+        now = context.reader.clock()
+        return news_rows(_tape(context, now), context.reader.names()) if now else []
+
+
+def _tape(context: Context, now: datetime) -> list[NewsRow]:
+    return context.reader.news(MARKET, now - LONG_AGO, now + timedelta(days=1), TAPE)
+
+
+def _verdict(context: Context, since: datetime | None) -> tuple[Any, str]:
+    reader = context.reader
+    return verdict(reader.incidents(only_open=True), reader.last_resolved(), reader.names(), since)
+
+
+def _incident_items(context: Context) -> Any:
+    reader = context.reader
+    return open_list(reader.incidents(only_open=True), reader.last_resolved(), reader.names())
+
+
+def _incidents(context: Context) -> Any:
+    return dmc.Accordion(_incident_items(context), id="now-incidents", chevronPosition="right", transitionDuration=0, className="incidents")
+
+
+def _first_run(context: Context) -> Any:
+    if context.replay:
+        steps = [html.Li("The replay has sent nothing that is scored yet. This page fills by itself as soon as it has.")]
+    else:
+        steps = [
+            html.Li(["Read a feed: ", code("squall ingest rss https://example.com/feed.xml")]),
+            html.Li(["Read a file of your own: ", code("squall ingest file news.jsonl")]),
+            html.Li(["Watch the demo instead: ", code("make demo")]),
+        ]
+    body = html.Div([html.P("No scored news yet.", className="what"), html.Ul(steps)], className="empty first-run")
+    return page([html.H1("Nothing to judge yet", className="verdict"), body], name="first", title="No news yet", again="news")

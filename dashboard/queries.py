@@ -1,0 +1,266 @@
+"""Everything the pages read from Postgres. Each query is bounded, and reads an index or a small table."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from sqlalchemy import Engine, text
+
+from dashboard.evidence import read_evidence
+from dashboard.ranges import POINTS, STEPS, Buckets
+from dashboard.rows import OPEN, BarRow, ChartRow, EventRow, IncidentRow, Mood, NewsRow, Pulse
+from dashboard.scopes import MARKET, Names
+
+Row = TypeVar("Row")
+NAMES_FOR = timedelta(seconds=30)
+SEEN = 200
+"""How many of the newest rows a revision number covers: more than a page shows."""
+
+_SUMS = ", ".join(
+    f"sum({name})::bigint AS {name}"
+    for name in ("mentions", "items", "negative", "positive", "weight", "negative_weight", "positive_weight")
+)
+
+_NEWS = """
+SELECT DISTINCT ON (s.event_time, s.mention_id)
+    s.mention_id, s.event_time AS at, s.company_id, a.title, a.url, a.source, a.delayed, s.late,
+    s.negative, s.neutral, s.positive, s.topic, m.relevance, m.novelty, s.weight, m.story_id,
+    coalesce(t.articles, 1) AS articles, s.model_version
+FROM score s
+JOIN mention m ON m.id = s.mention_id AND m.event_time = s.event_time
+JOIN article a ON a.id = m.article_id
+LEFT JOIN story t ON t.id = m.story_id
+WHERE s.event_time >= :start AND s.event_time < :stop AND NOT s.withdrawn {where}
+ORDER BY s.event_time DESC, s.mention_id, s.scored_at DESC
+LIMIT :most
+"""
+
+_PULSE = f"""
+SELECT (SELECT min(at) FROM watermark) AS watermark,
+       (SELECT max(event_time) FROM score) AS last_item,
+       (SELECT count(*) || '-' || coalesce(max(xmin::text::bigint), 0) FROM incident) AS incidents,
+       (SELECT md5(string_agg(mention_id || decision || model_version, ',')) FROM (
+            SELECT mention_id, decision, model_version FROM score ORDER BY event_time DESC, mention_id LIMIT {SEEN}) newest) AS news,
+       (SELECT md5(string_agg(concat_ws(':', minute, late, mentions, items, negative, positive), ',')) FROM (
+            SELECT * FROM mood WHERE scope = :scope ORDER BY minute DESC, late LIMIT {SEEN}) newest) AS scope,
+       (SELECT count(*) || '-' || max(available_at) FROM bar
+            WHERE company_id = :company AND available_at <= :now) AS bars
+"""
+
+
+class Reader:
+    """Reads one namespace.
+
+    Args:
+        replay: the namespace is a replay or demo, whose time is that of its events; otherwise time is the time of day.
+    """
+
+    def __init__(self, engine: Engine, *, replay: bool) -> None:
+        self._engine = engine
+        self._replay = replay
+        self._names: tuple[datetime, Names] | None = None
+
+    def _rows(self, kind: type[Row], sql: str, **values: Any) -> list[Row]:
+        with self._engine.connect() as connection:
+            return [kind(**row) for row in connection.execute(text(sql), values).mappings()]
+
+    def _dicts(self, sql: str, **values: Any) -> list[dict[str, Any]]:
+        with self._engine.connect() as connection:
+            return [dict(row) for row in connection.execute(text(sql), values).mappings()]
+
+    def ping(self) -> None:
+        """Ask the database for an answer; raises what the driver raises."""
+        with self._engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+
+    def pulse(self, scope: str = MARKET) -> Pulse:
+        """Event time, and a revision number of each thing that pages show; `scope` is the one on the page."""
+        now = datetime.now(UTC)
+        company = scope.removeprefix("company:") if scope.startswith("company:") else ""
+        row = self._dicts(_PULSE, scope=scope, company=company, now=now)[0]
+        clock = max(filter(None, (row["watermark"], row["last_item"])), default=None) if self._replay else now
+        revisions = {name: str(row[name]) for name in ("incidents", "news")}
+        revisions["scope"] = f"{row['scope']} {row['bars']}"
+        return Pulse(clock, row["last_item"], revisions)
+
+    def clock(self) -> datetime | None:
+        """Where the pages' `now` is."""
+        if not self._replay:
+            return datetime.now(UTC)
+        row = self._dicts("SELECT greatest((SELECT min(at) FROM watermark), (SELECT max(event_time) FROM score)) AS at")[0]
+        at: datetime | None = row["at"]
+        return at
+
+    def newer(self, than: datetime) -> int:
+        """How many scored mentions have come after an event time, counted up to 100."""
+        sql = "SELECT count(*) AS n FROM (SELECT 1 FROM score WHERE event_time > :than LIMIT 100) some"
+        return int(self._dicts(sql, than=than)[0]["n"])
+
+    def names(self) -> Names:
+        """Names of companies and topics; read again after half a minute."""
+        now = datetime.now(UTC)
+        if self._names and now - self._names[0] < NAMES_FOR:
+            return self._names[1]
+        companies = self._dicts("SELECT id, name, sector FROM company")
+        listings = self._dicts("SELECT company_id, ticker FROM listing ORDER BY until NULLS LAST, id")
+        manifests = self._dicts("SELECT manifest FROM model_version ORDER BY first_used_at")
+        tickers: dict[str, str] = {}
+        for row in reversed(listings):
+            tickers[row["company_id"]] = row["ticker"]
+        names = Names(
+            {row["id"]: row["name"] for row in companies},
+            tickers,
+            {row["id"]: row["sector"] for row in companies if row["sector"]},
+            tuple(dict.fromkeys(label for row in manifests for label in topic_labels(row["manifest"]))),
+        )
+        self._names = now, names
+        return names
+
+    def known_scopes(self, most: int = 2000) -> list[str]:
+        """The scopes that have had news and have a page of their own, by name of the scope."""
+        sql = """
+        WITH RECURSIVE s AS (
+            (SELECT scope FROM mood ORDER BY scope LIMIT 1)
+            UNION ALL
+            SELECT (SELECT scope FROM mood WHERE scope > s.scope ORDER BY scope LIMIT 1) FROM s WHERE s.scope IS NOT NULL
+        )
+        SELECT scope FROM s WHERE scope IS NOT NULL AND scope NOT LIKE '%/%' LIMIT :most
+        """
+        return [row["scope"] for row in self._dicts(sql, most=most)]
+
+    def has_company(self, company_id: str) -> bool:
+        """Whether the company is in the table."""
+        return bool(self._dicts("SELECT 1 FROM company WHERE id = :id", id=company_id))
+
+    def mood(self, scope: str, window: Buckets) -> list[Mood]:
+        """One row a bucket in which the scope had news."""
+        sql = f"""
+        SELECT scope, date_bin(:step, minute, :start) AS at, {_SUMS} FROM mood
+        WHERE scope = :scope AND minute >= :start AND minute < :stop
+        GROUP BY 1, 2 HAVING sum(mentions) > 0 ORDER BY 2
+        """
+        return self._rows(Mood, sql, scope=scope, start=window.start, stop=window.end, step=window.step)
+
+    def heat(self, window: Buckets, most: int) -> list[Mood]:
+        """The same for the companies, sectors and the market of which most was said in the window; `most` scopes at most."""
+        sql = f"""
+        WITH busy AS (
+            SELECT scope FROM mood
+            WHERE minute >= :start AND minute < :stop AND (scope = 'market' OR scope LIKE 'company:%')
+              AND scope NOT LIKE '%/%'
+            GROUP BY scope HAVING sum(mentions) > 0 ORDER BY scope = 'market' DESC, sum(mentions) DESC, scope LIMIT :most
+        )
+        SELECT scope, date_bin(:step, minute, :start) AS at, {_SUMS} FROM mood JOIN busy USING (scope)
+        WHERE minute >= :start AND minute < :stop
+        GROUP BY 1, 2 HAVING sum(mentions) > 0
+        """
+        return self._rows(Mood, sql, start=window.start, stop=window.end, step=window.step, most=most)
+
+    def mentions_since(self, scope: str, since: datetime, stop: datetime, enough: int) -> bool:
+        """Whether the scope had at least so many mentions."""
+        sql = "SELECT sum(mentions) AS n FROM mood WHERE scope = :scope AND minute >= :since AND minute <= :stop"
+        return int(self._dicts(sql, scope=scope, since=since, stop=stop)[0]["n"] or 0) >= enough
+
+    def news(self, scope: str, start: datetime, stop: datetime, most: int = 100) -> list[NewsRow]:
+        """The newest scored mentions of a scope from `start` to before `stop`; for the market each article's every mention."""
+        kind, _, name = scope.partition(":")
+        where = {"company": "AND s.company_id = :name", "sector": "AND s.sector = :name", "topic": "AND s.topic = ANY(:labels)"}
+        labels = [name, *self.names().labels(name)]
+        values: dict[str, Any] = {"start": start, "stop": stop, "most": most, "name": name, "labels": labels}
+        return self._rows(NewsRow, _NEWS.format(where=where.get(kind, "")), **values)
+
+    def bars(self, company_id: str, start: datetime, stop: datetime) -> list[BarRow]:
+        """Bars that were complete before `stop`, merged to at most 400. Of several intervals the finest that has such bars."""
+        where = "company_id = :id AND interval = :interval AND available_at > :start AND available_at <= :stop"
+        values: dict[str, Any] = {"id": company_id, "start": start, "stop": stop}
+        counted = self._dicts(
+            "SELECT interval, count(*) AS n, min(start) AS first, max(start) AS last, "
+            "min(available_at - start) AS step FROM bar "
+            "WHERE company_id = :id AND available_at > :start AND available_at <= :stop GROUP BY interval ORDER BY step",
+            **values,
+        )
+        if not counted:
+            return []
+        found = counted[0]
+        values["interval"] = found["interval"]
+        columns = 'start, available_at AS "end", open, high, low, close, volume, ticker, interval'
+        if found["n"] <= POINTS:
+            return self._rows(BarRow, f"SELECT {columns} FROM bar WHERE {where} ORDER BY start", **values)
+        span = found["last"] - found["first"]
+        values["step"] = next((step for step in STEPS if span / step < POINTS), STEPS[-1])
+        values["origin"] = found["first"]
+        sql = f"""
+        SELECT min(start) AS start, max(available_at) AS "end", (array_agg(open ORDER BY start))[1] AS open,
+               max(high) AS high, min(low) AS low, (array_agg(close ORDER BY start DESC))[1] AS close,
+               sum(volume) AS volume, (array_agg(ticker ORDER BY start DESC))[1] AS ticker, min(interval) AS interval
+        FROM bar WHERE {where} GROUP BY date_bin(:step, start, :origin) ORDER BY 1
+        """
+        return self._rows(BarRow, sql, **values)
+
+    def last_bar(self, company_id: str, stop: datetime) -> datetime | None:
+        """When the company's newest bar before `stop` was complete."""
+        row = self._dicts("SELECT max(available_at) AS at FROM bar WHERE company_id = :id AND available_at <= :stop",
+                          id=company_id, stop=stop)[0]
+        at: datetime | None = row["at"]
+        return at
+
+    def last_chart(self, company_id: str, stop: datetime) -> ChartRow | None:
+        """The newest chart image of the company that was there at `stop`."""
+        sql = """
+        SELECT id, "end", available_at, interval, width, height, source FROM chart
+        WHERE company_id = :id AND available_at <= :stop ORDER BY available_at DESC LIMIT 1
+        """
+        return next(iter(self._rows(ChartRow, sql, id=company_id, stop=stop)), None)
+
+    def chart_image(self, chart_id: str) -> tuple[bytes, str] | None:
+        """Bytes and media type of a chart."""
+        rows = self._dicts("SELECT image, media_type FROM chart WHERE id = :id", id=chart_id)
+        return (bytes(rows[0]["image"]), rows[0]["media_type"]) if rows else None
+
+    def incidents(
+        self, *, scope: str | None = None, start: datetime | None = None, only_open: bool = False, most: int = 500
+    ) -> list[IncidentRow]:
+        """Incidents, newest first, with their evidence; `start`: those that were open at or after it."""
+        conditions = ["true"]
+        if scope:
+            conditions.append("(scope = :scope OR scope LIKE :inner)")
+        if start:
+            conditions.append("(resolved_at IS NULL OR resolved_at >= :start)")
+        if only_open:
+            conditions.append("state = ANY(:open)")
+        rows = self._dicts(
+            f"SELECT * FROM incident WHERE {' AND '.join(conditions)} ORDER BY opened_at DESC, id LIMIT :most",
+            scope=scope, inner=f"{scope}/%", start=start, open=list(OPEN), most=most,
+        )
+        return self._with_evidence(rows)
+
+    def incident(self, incident_id: str) -> IncidentRow | None:
+        """One incident."""
+        return next(iter(self._with_evidence(self._dicts("SELECT * FROM incident WHERE id = :id", id=incident_id))), None)
+
+    def last_resolved(self) -> IncidentRow | None:
+        """Of the incidents that had fired the one that was resolved last."""
+        sql = "SELECT * FROM incident WHERE fired_at IS NOT NULL AND resolved_at IS NOT NULL ORDER BY resolved_at DESC LIMIT 1"
+        return next(iter(self._with_evidence(self._dicts(sql))), None)
+
+    def events(self, incident_id: str) -> list[EventRow]:
+        """The audit of an incident, in order."""
+        sql = "SELECT at, kind, state, actor, detail FROM incident_event WHERE incident_id = :id ORDER BY number LIMIT 500"
+        return self._rows(EventRow, sql, id=incident_id)
+
+    def _with_evidence(self, rows: Sequence[Mapping[str, Any]]) -> list[IncidentRow]:
+        names = {one.name for one in fields(IncidentRow)}
+        return [
+            replace(
+                IncidentRow(**{name: value for name, value in row.items() if name in names and name != "evidence"}),
+                evidence=read_evidence(row["evidence"]),
+            )
+            for row in rows
+        ]
+
+
+def topic_labels(manifest: Mapping[str, Any]) -> list[str]:
+    """Labels of the topics in a model's manifest; none where it has none."""
+    labels = manifest.get("topic_labels")
+    return [str(label) for label in labels] if isinstance(labels, list) else []
