@@ -1,0 +1,241 @@
+"""The scoring agent: mentions and time records in, scores, mood and watermark out.
+
+Stored first, computed second: the model runs only for mentions, and texts of mentions, that no score stands for yet, and outside
+the transaction. What is stored moves the mood by new - old in the same transaction.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import structlog
+from msgspec import structs
+from sqlalchemy import Connection
+
+from models.engine import Engine, TextScore, load_engine
+from models.passages import Passage
+from squall import records, topics
+from squall.records import MILLION, Mention, MoodChange, RecordError, Scores, Tick, minute_of
+from squall.topics import MENTIONS
+from streams import scoring_store as store
+from streams.logic.features import Market
+from streams.logic.mood import Cell, Change, Sums, moves, weight_of
+from streams.price_cache import PriceCache
+from streams.runtime import Context, Dead, Message, Outcome, Parts, Send, brief
+from streams.scoring_store import ScoreRow
+from streams.watch_store import hold_minutes
+
+PROBE = Passage("The company reports results.", None)
+log = structlog.get_logger("squall.scoring")
+
+
+def parts(context: Context) -> Parts:
+    """The agent, with the model that the settings ask for."""
+    return Parts(agents=(Scoring(context, load_engine(context.settings)),))
+
+
+class Scoring:
+    """Scores mentions; see `BatchAgent`."""
+
+    name = "scoring"
+    topic = MENTIONS
+
+    def __init__(self, context: Context, model: Engine) -> None:
+        self._engine = context.engine
+        self._model = model
+        self._prices = PriceCache()
+        self._model_noted = False
+
+    def handle(self, batch: Sequence[Message]) -> Outcome:
+        """Score what no score stands for, commit, and say what was committed."""
+        mentions, ticks, dead = _read(batch)
+        known, market = self._look_up(mentions)
+        texts = {key: mention for key, (mention, _) in mentions.items() if _needs_model(mention, known.get(key))}
+        answers = self._answers(list(texts.values()))
+        for key, answer in zip(texts, answers, strict=True):
+            if isinstance(answer, str):
+                dead.append(Dead(mentions.pop(key)[1], answer))
+        scored = {key: answer for key, answer in zip(texts, answers, strict=True) if isinstance(answer, TextScore)}
+        wanted = [mention for mention, _ in mentions.values()]
+        with self._engine.begin() as connection:
+            stored, moved = self._store(connection, wanted, scored, known, market)
+            store.raise_watermark(connection, ticks)
+            if stored and not self._model_noted:
+                store.name_model(connection, self._model.version, _manifest(self._model))
+        self._model_noted = self._model_noted or bool(stored)
+        repeated = sum(key in known and known[key].decision >= mention.decision for key, (mention, _) in mentions.items())
+        return Outcome(sends=_announce(self._model.version, wanted, stored, moved), dead=dead, redelivered=repeated)
+
+    def _look_up(self, mentions: Mapping[str, tuple[Mention, Message]]) -> tuple[dict[str, ScoreRow], Market]:
+        times = {key: mention.event_time for key, (mention, _) in mentions.items()}
+        if not times:
+            return {}, Market(())
+        with self._engine.connect() as connection:
+            known = store.find_scores(connection, times)
+            return known, self._prices.market(connection, min(times.values()), max(times.values()))
+
+    def _answers(self, mentions: Sequence[Mention]) -> list[TextScore | str]:
+        """What the model says of each text; where it raises on one, why, in a line."""
+        answers = self._bisected([Passage(mention.text, mention.span) for mention in mentions])
+        if any(isinstance(answer, str) for answer in answers):
+            # A model that fails on any text is no row's fault: raise what it raises, and keep the batch.
+            self._model.score([PROBE])
+        return answers
+
+    def _bisected(self, passages: Sequence[Passage]) -> list[TextScore | str]:
+        if not passages:
+            return []
+        try:
+            return list(self._model.score(passages))
+        except Exception as error:
+            if len(passages) == 1:
+                return [f"the model failed: {brief(error)}"]
+        half = len(passages) // 2
+        return self._bisected(passages[:half]) + self._bisected(passages[half:])
+
+    def _store(
+        self,
+        connection: Connection,
+        mentions: Sequence[Mention],
+        scored: Mapping[str, TextScore],
+        known: Mapping[str, ScoreRow],
+        market: Market,
+    ) -> tuple[dict[str, ScoreRow], list[tuple[Cell, Sums]]]:
+        """Write what is new, in key order; returns the row that stands of each mention, and how the mood moved."""
+        if not mentions:
+            return {}, []
+        decided = hold_minutes(connection)
+        stored = dict(known)
+        fresh = [
+            self._new_row(mention, scored[mention.id], market, minute_of(mention.event_time) <= decided)
+            for mention in mentions
+            if mention.id not in known
+        ]
+        inserted = store.insert_scores(connection, fresh)
+        stored |= {row.mention_id: row for row in fresh if row.mention_id in inserted}
+        changes = [
+            Change(minute_of(row.event_time), row.late, None, row.contribution) for row in fresh if row.mention_id in inserted
+        ]
+
+        newer = {
+            mention.id: mention
+            for mention in mentions
+            if mention.id not in inserted and not (mention.id in known and known[mention.id].decision >= mention.decision)
+        }
+        standing = store.find_scores(connection, {key: mention.event_time for key, mention in newer.items()}, lock=True)
+        replaced = []
+        for key, old in standing.items():
+            stored[key] = old
+            if old.decision < newer[key].decision:
+                new = stored[key] = self._changed_row(old, newer[key], scored.get(key))
+                replaced.append(new)
+                minute = minute_of(old.event_time)
+                changes.append(Change(minute, old.late or minute <= decided, old.contribution, new.contribution))
+        store.update_scores(connection, replaced)
+        moved = moves(changes)
+        store.move_mood(connection, moved)
+        return stored, moved
+
+    def _new_row(self, mention: Mention, answer: TextScore, market: Market, late: bool) -> ScoreRow:
+        return ScoreRow(
+            mention_id=mention.id,
+            event_time=mention.event_time,
+            features=market.features(mention.company_id, mention.event_time),
+            late=late,
+            **_decided(mention),
+            **self._said(answer),
+        )
+
+    def _changed_row(self, old: ScoreRow, mention: Mention, answer: TextScore | None) -> ScoreRow:
+        changed: ScoreRow = structs.replace(old, **_decided(mention), **(self._said(answer) if answer else {}))
+        return changed
+
+    def _said(self, answer: TextScore) -> dict[str, Any]:
+        topics = tuple(_millionths(probability) for probability in answer.topic)
+        negative, neutral, positive = (_millionths(probability) for probability in answer.sentiment)
+        return {
+            "model_version": self._model.version,
+            "negative": negative,
+            "neutral": neutral,
+            "positive": positive,
+            "topic": self._model.topic_labels[topics.index(max(topics))],
+            "topics": topics,
+        }
+
+
+def _read(batch: Sequence[Message]) -> tuple[dict[str, tuple[Mention, Message]], dict[tuple[int, int], datetime], list[Dead]]:
+    """The newest decision on each mention by its id, in the order of ids; the latest time records; what is neither."""
+    mentions: dict[str, tuple[Mention, Message]] = {}
+    ticks: dict[tuple[int, int], datetime] = {}
+    dead: list[Dead] = []
+    for message in batch:
+        try:
+            record: Mention | Tick = records.decode(message.value or b"", Mention | Tick)
+        except RecordError as error:
+            dead.append(Dead(message, str(error)))
+            continue
+        if isinstance(record, Tick):
+            key = record.origin, message.partition
+            ticks[key] = max(record.at, ticks.get(key, record.at))
+        elif record.id not in mentions or mentions[record.id][0].decision < record.decision:
+            mentions[record.id] = record, message
+    return dict(sorted(mentions.items())), ticks, dead
+
+
+def _needs_model(mention: Mention, known: ScoreRow | None) -> bool:
+    return known is None or (known.decision < mention.decision and known.revision < mention.revision)
+
+
+def _decided(mention: Mention) -> dict[str, Any]:
+    """The columns that copy intake's decision."""
+    return {
+        "revision": mention.revision,
+        "decision": mention.decision,
+        "company_id": mention.company_id,
+        "sector": mention.sector,
+        "share": mention.share,
+        "sector_share": mention.sector_share,
+        "weight": 0 if mention.withdrawn else weight_of(mention.relevance, mention.novelty, mention.credibility),
+        "withdrawn": mention.withdrawn,
+    }
+
+
+def _millionths(probability: float) -> int:
+    return round(probability * MILLION)
+
+
+def _manifest(model: Engine) -> str:
+    labels = {"sentiment_labels": model.sentiment_labels, "topic_labels": model.topic_labels}
+    return msgspec.json.encode(labels).decode()
+
+
+def _announce(
+    version: str, mentions: Sequence[Mention], stored: Mapping[str, ScoreRow], moved: Sequence[tuple[Cell, Sums]]
+) -> list[Send]:
+    """One message of the scores that stand, those of redelivered mentions too, and one of what moved."""
+    sends = []
+    if mentions:
+        rows = tuple(_public(mention, stored[mention.id]) for mention in mentions)
+        sends.append(Send(topics.SCORES, None, records.encode(Scores(model=version, scores=rows))))
+    if moved:
+        changes = tuple((cell.scope, cell.minute, sums.mentions, sums.weight) for cell, sums in moved)
+        sends.append(Send(topics.MOOD, None, records.encode(MoodChange(model=version, changes=changes))))
+    return sends
+
+
+def _public(mention: Mention, row: ScoreRow) -> dict[str, Any]:
+    return {
+        "mention_id": row.mention_id,
+        "article_id": mention.article_id,
+        "company_id": row.company_id,
+        "event_time": row.event_time,
+        "revision": row.revision,
+        "model": row.model_version,
+        "negative": row.negative,
+        "neutral": row.neutral,
+        "positive": row.positive,
+        "topic": row.topic,
+        "weight": row.weight,
+        "withdrawn": row.withdrawn,
+    }
