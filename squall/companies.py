@@ -13,6 +13,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from squall.errors import UserError
 from squall.settings import get_settings
 
 SECTORS = {
@@ -34,15 +35,15 @@ AMERICAN = frozenset(("NYSE", "NASDAQ", "CBOE", "OTC", ""))
 """Exchanges of the United States; a listing without one is there."""
 
 EXCHANGES = {
-    "NYSE": "NYSE", "NASDAQ": "NASDAQ", "NASDAQGS": "NASDAQ", "NASDAQGM": "NASDAQ", "NASDAQCM": "NASDAQ", "AMEX": "NYSE", "CBOE": "CBOE",
-    "LON": "LON", "LSE": "LON", "ETR": "ETR", "XETRA": "ETR", "FRA": "ETR", "FWB": "ETR", "EPA": "EPA", "AMS": "AMS", "EBR": "EBR",
-    "SWX": "SWX", "SIX": "SWX", "BME": "BME", "BIT": "BIT", "STO": "STO", "HEL": "HEL",
+    "NYSE": "NYSE", "NASDAQ": "NASDAQ", "NASDAQGS": "NASDAQ", "NASDAQGM": "NASDAQ", "NASDAQCM": "NASDAQ", "AMEX": "NYSE",
+    "CBOE": "CBOE", "LON": "LON", "LSE": "LON", "ETR": "ETR", "XETRA": "ETR", "FRA": "ETR", "FWB": "ETR", "EPA": "EPA",
+    "AMS": "AMS", "EBR": "EBR", "SWX": "SWX", "SIX": "SWX", "BME": "BME", "BIT": "BIT", "STO": "STO", "HEL": "HEL",
 }  # fmt: skip
 """Exchanges as texts name them before a colon -> as the table does."""
 
 SUFFIXES = {
-    "AS": "AMS", "BR": "EBR", "DE": "ETR", "HE": "HEL", "L": "LON", "MC": "BME", "MI": "BIT", "PA": "EPA", "ST": "STO", "SW": "SWX",
-    "N": "NYSE", "O": "NASDAQ", "OQ": "NASDAQ", "K": "NYSE",
+    "AS": "AMS", "BR": "EBR", "DE": "ETR", "HE": "HEL", "L": "LON", "MC": "BME", "MI": "BIT", "PA": "EPA", "ST": "STO",
+    "SW": "SWX", "N": "NYSE", "O": "NASDAQ", "OQ": "NASDAQ", "K": "NYSE",
 }  # fmt: skip
 """What stands after a ticker's dot -> exchange."""
 
@@ -53,7 +54,7 @@ Ticker = Annotated[str, Meta(pattern=r"^[A-Z0-9]{1,8}(-[A-Z0-9]{1,2})?$")]
 Ambiguity = Annotated[int, Meta(ge=0, le=2)]
 
 
-class CompanyError(ValueError):
+class CompanyError(UserError):
     """A company table is wrong; the message is one line that says what and where."""
 
 
@@ -166,6 +167,37 @@ def addition_problem(company: Company, others: Iterable[Company]) -> str:
             if any(clash(listing, held) for held in other.listings):
                 return f"ticker {listing.ticker} belongs to {other.id} ({other.name}) at that time; give --since or --until"
     return ""
+
+
+def problems(companies: Iterable[Company]) -> list[str]:
+    """What is wrong with a table: ids that occur twice, unknown sectors, wrong dates, tickers held by two at a time."""
+    found = []
+    seen: set[str] = set()
+    held: dict[str, list[tuple[Listing, Company]]] = {}
+    for company in companies:
+        if company.id in seen:
+            found.append(f"{company.id}: this id occurs twice")
+        seen.add(company.id)
+        if company.sector not in SECTORS:
+            found.append(f"{company.id}: sector {company.sector!r} is none of {', '.join(SECTORS)}")
+        for dated in (*company.listings, *company.aliases):
+            if dated.since and dated.until and dated.since > dated.until:
+                found.append(f"{company.id}: since {dated.since} is after until {dated.until}")
+        for listing in company.listings:
+            for other, holder in held.get(listing.ticker, ()):
+                if clash(listing, other):
+                    found.append(f"{company.id}: ticker {listing.ticker} belongs to {holder.id} at the same time")
+            held.setdefault(listing.ticker, []).append((listing, company))
+    return found
+
+
+def shared_names(companies: Iterable[Company]) -> dict[str, list[str]]:
+    """Names that several companies have -> their ids. The linker takes the one for which the context speaks most."""
+    holders: dict[str, list[str]] = {}
+    for company in companies:
+        for name in sorted({alias.text.lower() for alias in company.aliases}):
+            holders.setdefault(name, []).append(company.id)
+    return {name: ids for name, ids in sorted(holders.items()) if len(ids) > 1}
 
 
 def event_day(at: datetime) -> date:

@@ -2,13 +2,13 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from typing import Any
 
 import msgspec
 
-from squall.companies import SECTORS, Alias, Company, CompanyError, Dated, Listing, normal_ticker
+from squall.companies import AMERICAN, SECTORS, Alias, Company, CompanyError, Listing, normal_ticker
 
 US_INDICES = ("S&P 500", "NASDAQ 100", "S&P 600")
 EUROPEAN_INDICES = (
@@ -26,8 +26,8 @@ LEGAL = re.compile(
     r"Holding AG|& Co\.?|LLC|Holdings?|Group|Trust|\+? ?REIT|\(.*\))$"
 )
 TRADE = re.compile(
-    r" (Pharmaceuticals?|Therapeutics|Technolog(y|ies)|International|Brands|Bancorp|Industries|Enterprises|Systems|Solutions|Worldwide|"
-    r"Laboratories|Semiconductor|Biosciences|Entertainment|Networks|Company|Companies)$"
+    r" (Pharmaceuticals?|Therapeutics|Technolog(y|ies)|International|Brands|Bancorp|Industries|Enterprises|Systems|Solutions|"
+    r"Worldwide|Laboratories|Semiconductor|Biosciences|Entertainment|Networks|Company|Companies)$"
 )
 SECTOR_WORDS = (
     ("real-estate", "real estate", "property", "immobilien", "reit", "retis"),
@@ -54,7 +54,7 @@ def slug(name: str) -> str:
 
 def clean_name(name: str) -> str:
     """A company's name without its legal form and without what an encyclopedia adds in parentheses."""
-    name = re.sub(r"^The ", "", name.replace("’", "'").replace("–", "-"))
+    name = re.sub(r"^The ", "", name.replace("\u2019", "'").replace("\u2013", "-"))
     while (shorter := LEGAL.sub("", name)) != name:
         name = shorter
     return name[:1].upper() + name[1:]
@@ -73,33 +73,38 @@ def sector_of(industries: Iterable[str]) -> str:
     return "industrials"
 
 
-def _dates(text: str) -> tuple[str, dict[str, date]]:
-    """`name 2012-05-18..2022-06-08` -> the name, and its `since` and `until`."""
+def _dates(text: str) -> tuple[str, date | None, date | None]:
+    """`name 2012-05-18..2022-06-08` -> the name, its first and its last day."""
     match = re.fullmatch(r"(.+?)\s+(\d{4}-\d\d-\d\d)?\.\.(\d{4}-\d\d-\d\d)?", text)
     if not match:
-        return text, {}
-    days = {"since": match[2], "until": match[3]}
-    return match[1], {key: date.fromisoformat(day) for key, day in days.items() if day}
+        return text, None, None
+    try:
+        since, until = (date.fromisoformat(day) if day else None for day in match.group(2, 3))
+    except ValueError as error:
+        raise CompanyError(f"{text}: {error}") from None
+    return match[1], since, until
 
 
 def parse_listing(text: str) -> Listing:
     """`FB@NASDAQ 2012-05-18..2022-06-08` as a listing."""
-    name, days = _dates(text)
+    name, since, until = _dates(text)
     ticker, _, exchange = name.partition("@")
-    return Listing(ticker=normal_ticker(ticker), exchange=exchange, **days)
+    return Listing(ticker=normal_ticker(ticker), exchange=exchange, since=since, until=until)
 
 
-def make_alias(text: str, ambiguity: int = 0, **days: date) -> Alias:
+def make_alias(text: str, ambiguity: int = 0, since: date | None = None, until: date | None = None) -> Alias:
     """A name as an alias: one long word that is no English one is known in any case, all else needs its capitals."""
     distinct = ambiguity == 0 and text.isalpha() and len(text) > 4 and not text.isupper()
-    return Alias(text=text, ambiguity=ambiguity, cased=not distinct, **days)
+    return Alias(text=text, ambiguity=ambiguity, cased=not distinct, since=since, until=until)
 
 
 def parse_alias(text: str) -> Alias:
     """`Dow~2 2019-04-01..` as an alias."""
-    name, days = _dates(text)
-    name, _, ambiguity = name.partition("~")
-    return make_alias(name, int(ambiguity or 0), **days)
+    name, since, until = _dates(text)
+    name, mark, ambiguity = name.partition("~")
+    if mark and ambiguity not in ("1", "2"):
+        raise CompanyError(f"{text}: only ~1 (also a word or another's name) or ~2 (only context can tell) may follow a name")
+    return make_alias(name, int(ambiguity or 0), since, until)
 
 
 def aliases_of(name: str, words: frozenset[str]) -> tuple[Alias, ...]:
@@ -146,11 +151,7 @@ def _listings(stock: Mapping[str, Any], american: bool, sec: Mapping[str, tuple[
         exchange, _, ticker = (quote["google"] or "").partition(":")
         if not american and exchange in HOME and not found:
             add(ticker, exchange)
-        if (
-            not american
-            and exchange in ("NYSE", "NASDAQ")
-            and US_EXCHANGES.get(sec.get(ticker, (0, ""))[1]) == exchange
-        ):
+        if not american and exchange in ("NYSE", "NASDAQ") and US_EXCHANGES.get(sec.get(ticker, (0, ""))[1]) == exchange:
             add(ticker, exchange)
     return list(found.values())
 
@@ -160,9 +161,7 @@ def _merge_listings(first: Iterable[Listing], second: Iterable[Listing]) -> tupl
     merged = list(first)
     for listing in second:
         same = [
-            old
-            for old in merged
-            if old.ticker == listing.ticker and (old.exchange == listing.exchange or not listing.exchange)
+            old for old in merged if old.ticker == listing.ticker and (old.exchange == listing.exchange or not listing.exchange)
         ]
         if not same:
             merged = [old for old in merged if old.ticker != listing.ticker or old.exchange] + [listing]
@@ -194,9 +193,7 @@ def read_stocks(
     companies: dict[str, Company] = {}
     for index in US_INDICES + EUROPEAN_INDICES:
         american = index in US_INDICES
-        for stock in sorted(
-            source.get_stocks_by_index(index), key=lambda stock: (stock["name"], stock.get("symbol") or "")
-        ):
+        for stock in sorted(source.get_stocks_by_index(index), key=lambda stock: (stock["name"], stock.get("symbol") or "")):
             name = clean_name(stock["name"])
             key = own.get(stock.get("symbol") or stock["name"]) or slug(name)
             listings = _listings(stock, american, sec)
@@ -212,16 +209,33 @@ def read_stocks(
     return companies
 
 
+def _places(company: Company) -> set[tuple[str, str]]:
+    """Its tickers, each with its exchange; all American exchanges are one."""
+    return {(one.ticker, "US" if one.exchange in AMERICAN else one.exchange) for one in company.listings}
+
+
 def _with_old_ids(companies: Iterable[Company], existing: Iterable[Company]) -> dict[str, Company]:
-    """Companies under the ids that the existing table gave them: the holder of one of their listings, else their own."""
-    holders = {(listing.ticker, listing.exchange): old.id for old in existing for listing in old.listings}
-    taken = {old.id for old in existing}
+    """Companies under the ids that the existing table gave them: that of the holder of one of their tickers."""
+    holders = {place: old.id for old in existing for place in _places(old)}
+    taken = set(holders.values())
     kept: dict[str, Company] = {}
     for company in companies:
-        ids = {holders[k] for listing in company.listings if (k := (listing.ticker, listing.exchange)) in holders}
+        ids = {holders[place] for place in _places(company) if place in holders}
         key = company.id if company.id in taken or not ids else min(ids)
         kept.setdefault(key, msgspec.structs.replace(company, id=key))
     return kept
+
+
+def _with_old_listings(new: Company, old: Company | None, sec: Collection[str]) -> tuple[Listing, ...]:
+    """Its listings, and those that only the existing table has: what was written under an old ticker must still find it."""
+    before = {one.ticker: one for one in old.listings if one.exchange in AMERICAN} if old else {}
+    listings = []
+    for one in new.listings:
+        known = before.get(one.ticker) if one.exchange in AMERICAN and one.ticker not in sec else None
+        listings.append(msgspec.structs.replace(one, exchange=known.exchange) if known else one)
+    tickers = {one.ticker for one in listings}
+    gone = [one for one in old.listings if one.ticker not in tickers] if old else []
+    return _merge_listings(listings, gone)
 
 
 def build_table(
@@ -231,7 +245,7 @@ def build_table(
     sec: Mapping[str, tuple[int, str]],
     word_tickers: frozenset[str],
 ) -> tuple[Company, ...]:
-    """The whole table, by id. What the lists no longer hold stays as it was; what they lack (CIK) is kept.
+    """The whole table, by id. What the lists no longer hold stays as it was; what they lack (a CIK, an exchange) is kept.
 
     Raises:
         CompanyError: an entry of our own file is wrong.
@@ -244,21 +258,14 @@ def build_table(
     done = []
     for key in sorted(table):
         company = table[key]
-        listings = tuple(msgspec.structs.replace(x, word=x.ticker in word_tickers) for x in company.listings)
-        ciks = [
-            sec[x.ticker][0] for x in company.listings if x.exchange in US_EXCHANGES and _open(x) and x.ticker in sec
-        ]
+        final = company.listings if entries.get(key, {}).get("only") else _with_old_listings(company, old.get(key), sec)
+        listings = tuple(msgspec.structs.replace(x, word=x.ticker in word_tickers) for x in final)
+        ciks = [sec[x.ticker][0] for x in final if x.exchange in US_EXCHANGES and x.until is None and x.ticker in sec]
         if len(set(ciks)) > 1:
-            raise CompanyError(
-                f"{key}: its tickers belong to several companies: set them apart by `of` in aliases.yaml"
-            )
+            raise CompanyError(f"{key}: its tickers belong to several companies: set them apart by `of` in aliases.yaml")
         cik = ciks[0] if ciks else (old[key].cik if key in old else None)
         done.append(msgspec.structs.replace(company, cik=cik, listings=listings))
     return tuple(done)
-
-
-def _open(listing: Dated) -> bool:
-    return listing.until is None
 
 
 def write_table(companies: Iterable[Company]) -> bytes:
@@ -268,7 +275,7 @@ def write_table(companies: Iterable[Company]) -> bytes:
 
 def chosen_ids(entries: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """Symbol (or, where a stock has none, name) in the lists -> the id that our own file gives it."""
-    chosen = {}
+    chosen: dict[str, str] = {}
     for key, entry in entries.items():
         symbols = entry.get("of", ())
         chosen |= dict.fromkeys([symbols] if isinstance(symbols, str) else symbols, key)

@@ -8,6 +8,7 @@ import re
 from enum import IntEnum
 
 from streams.logic.link_text import Segment
+from streams.logic.link_words import ARTICLES, BEFORE, FINANCE, NOT_NAMES, NOUNS, PHRASES, VERBS, WEAK_VERBS
 
 ACCEPT = 1.0
 
@@ -41,53 +42,6 @@ LONGER_AFTER = (-0.6, -0.6, -1.0)
 LONGER_BEFORE = (-1.0, -1.0, -1.0)
 """By ambiguity."""
 AFTER_NUMBER = -0.8
-
-NOUNS = frozenset(
-    "shares share stock stocks inc inc. corp corp. plc ltd co co. company ceo cfo coo chief chairman chairwoman boss executives earnings "
-    "profit profits revenue revenues results sales guidance outlook forecast dividend buyback bonds debt investors shareholders "
-    "employees staff stores unit parent spokesman spokeswoman management board margins bookings orders deliveries ipo merger takeover "
-    "downgrade upgrade quarterly first-quarter second-quarter third-quarter fourth-quarter q1 q2 q3 q4 customers headquarters".split()
-)
-VERBS = frozenset(
-    "falls fell drops dropped jumps jumped rises rose gains gained slides slid sinks sank plunges plunged tumbles tumbled soars soared "
-    "surges surged climbs climbed rallies rallied slips slipped dips dipped crashes crashed craters cratered slumps slumped posts posted "
-    "reports reported beats misses missed warns warned recalls recalled sues sued raises raised cuts trims trimmed lifts lifted slashes "
-    "slashed buys bought sells sold acquires acquired names named appoints hires fires says said sees expects expected forecasts announces "
-    "announced unveils unveiled launches launched agrees agreed confirms confirmed denies denied declines declined settles settled pays "
-    "paid files filed halts halted delays delayed cancels cancelled canceled grounds returns returned joins joined reveals reiterates "
-    "downgrades upgrades initiates rebounds hits doubles doubled triples quadruples plans planned begins began starts started closes "
-    "closed opens opened shuts spins splits trades tops topped loses lost earns earned ousts resumes suspends completes wins won secures "
-    "signs signed seeks hikes hiked boosts boosted narrows widens adds added gets faces overtakes trails lags outperforms underperforms "
-    "apologises apologizes fined guides scraps invests withdraws idles extends sticks keeps reaffirms exits enters builds makes made "
-    "reported sheds needs stumbles disappoints impresses down up".split()
-)
-WEAK_VERBS = frozenset("to will has is may could can must would should was had".split())
-BEFORE = frozenset(
-    "giant maker retailer rival owner parent chipmaker carmaker automaker airline bank lender insurer drugmaker group firm company "
-    "operator planemaker miner brewer grocer supplier backer buy sell short long upgrades downgrades acquires rivals".split()
-)
-PHRASES = frozenset(
-    ("shares of", "shares in", "stake in", "stock of", "investors in", "analyst at", "analysts at", "ceo of", "chief of", "owner of",
-     "maker of", "parent of", "results from", "earnings from", "target on", "bid for", "takeover of", "shareholders of", "sues",
-     "overweight on", "neutral on", "underweight on", "bullish on", "bearish on")
-)  # fmt: skip
-FINANCE = frozenset(
-    "shares stock stocks earnings profit profits loss losses revenue quarter quarterly ceo analyst analysts percent eps dividend guidance "
-    "forecasts forecast sales investors ipo nyse nasdaq downgrade upgrade billion million bln mln premarket bid merger takeover "
-    "restructuring layoffs jobs expenses costs company".split()
-)
-ARTICLES = frozenset("the a an this that our his her my your their every each no any".split())
-OPENERS = frozenset(
-    "after against ahead also although and another as at because before behind besides both breaking but by can could did do does down "
-    "during each even ever every exclusive exclusive: ex few first for former from further had has have here how if in inside into is it "
-    "its just last late latest less like live many maybe meanwhile more most much near new news no not now of off old on once one only "
-    "or other our over own per rt says see should since so some soon still such that the their then there these they this those though "
-    "today tomorrow top two under until up update upon via was watch we were what when where whether which while who whose why will with "
-    "without would yesterday yet you your buy sell hold short long stock stocks shares january february march april may june july august "
-    "september october november december monday tuesday wednesday thursday friday saturday sunday american british french german european "
-    "chinese japanese indian dutch swiss italian spanish korean us uk u.s. global big tech software oil retail chip bank banks".split()
-)
-NOT_NAMES = NOUNS | VERBS | WEAK_VERBS | BEFORE | ARTICLES | OPENERS
 
 WORD = re.compile(r"[a-z0-9][a-z0-9&'.]*")
 NEXT_CAPITAL = re.compile(r" ([A-Z][a-z]+)")

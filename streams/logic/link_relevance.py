@@ -19,8 +19,8 @@ FEW = 3
 """From more companies on the text is a list, and each counts for less."""
 
 RATES = re.compile(
-    r"(?:'s)? (?:\w+ )?(?:analysts?|raises|cuts|trims|lifts|upgrades|downgrades|initiates|reiterates|maintains|rates|resumes|boosts|hikes"
-    r"|lowers|slashes|keeps|starts|sees|says|expects|adds|removes|names|calls)\b"
+    r"(?:'s)? (?:\w+ )?(?:analysts?|raises|cuts|trims|lifts|upgrades|downgrades|initiates|reiterates|maintains|rates|resumes"
+    r"|boosts|hikes|lowers|slashes|keeps|starts|sees|says|expects|adds|removes|names|calls)\b"
 )
 BEFORE_ANALYST = re.compile(
     r"\b(?:analysts? (?:at|from|with)|(?:downgrade|upgrade|cut|raise|rat)(?:d|ed|ing)? (?:\w+ ){0,3}(?:by|at)) $"
@@ -28,7 +28,7 @@ BEFORE_ANALYST = re.compile(
 
 
 class Occurrence(Struct, frozen=True, order=True):
-    """A company named in a segment (0 title, 1 body): `span` in the article's text, `start` and `end` in the normalised segment."""
+    """A company named in a segment (0 title, 1 body): `span` in the text, `start` and `end` in the normalised segment."""
 
     number: int
     span: tuple[int, int]
@@ -48,8 +48,7 @@ def relevance(found: list[Occurrence], companies: Mapping[str, Company], segment
     total = sum(weights.values())
     crowd = min(1.0, FEW / len(companies)) if companies else 1.0
     return {
-        key: max(1, round(100 * min(1.0, weight) * (ALONE + SHARED * weight / total) * crowd))
-        for key, weight in weights.items()
+        key: max(1, round(100 * min(1.0, weight) * (ALONE + SHARED * weight / total) * crowd)) for key, weight in weights.items()
     }
 
 

@@ -106,9 +106,7 @@ class Linker:
         found = [_occurrence(one, segments, len(title)) for one in candidates if one.score >= ACCEPT]
         companies = hinted | {one.company.id: one.company for one in candidates if one.score >= ACCEPT}
         grades = relevance(found, companies, segments)
-        spans = {
-            key: min(one for one in found if one.company_id == key).span for key in {one.company_id for one in found}
-        }
+        spans = {key: min(one for one in found if one.company_id == key).span for key in {one.company_id for one in found}}
         links = [Link(key, grades[key], spans.get(key)) for key in companies]
         return sorted(links, key=lambda link: (-link.relevance, link.company_id))
 
