@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from pipelines.ingest.rows import Read, unreadable
@@ -10,6 +10,7 @@ from squall.errors import UsageError
 from squall.records import News, Tick, minute_of
 from squall.settings import Settings
 from squall.topics import NEWS
+from streams.logic.articles import EventTimeError, times_of
 
 MINUTE = timedelta(minutes=1)
 
@@ -32,38 +33,35 @@ class Step(NamedTuple):
     send: Item | Tick
 
 
-def event_time(news: News, lateness: timedelta) -> datetime:
-    """When an article counts: as published, or as fetched where it was published before the lateness limit."""
-    published, fetched = news.published_at.astimezone(UTC), news.fetched_at.astimezone(UTC)
-    return fetched if published < fetched - lateness else published
-
-
 def items_of(reads: Iterable[Read[News]], settings: Settings) -> list[Item]:
-    """Rows of news as items. A row that is no article comes when the article before it does (the first ones: with the next)."""
-    lateness = timedelta(seconds=settings.stream.lateness_s)
+    """Rows of news as items. What has no event time comes with the article before it, the first ones with the next."""
     items: list[Item] = []
     early: list[Read[News]] = []
     for read in reads:
-        if read.record is not None:
-            at = event_time(read.record, lateness)
-            items += [_item(bad, at) for bad in early]
-            early = []
-        elif items:
-            at = items[-1].at
-        else:
+        at = _event_time(read.record, settings)
+        if at is None and not items:
             early.append(read)
             continue
-        items.append(_item(read, at))
+        key, value = read.send.key or b"", read.send.value
+        if at is None or read.record is None:
+            items.append(Item(items[-1].at, key, value))
+            continue
+        items += [Item(at, bad.send.key or b"", bad.send.value) for bad in early]
+        early = []
+        items.append(Item(at, key, value, read.record.article_id))
     return items
+
+
+def _event_time(news: News | None, settings: Settings) -> datetime | None:
+    try:
+        return times_of(news, settings.stream).event_time if news else None
+    except EventTimeError:
+        return None
 
 
 def broken_items(payloads: Iterable[tuple[datetime, bytes]]) -> list[Item]:
     """Messages that nobody can read, each at its time, as items."""
     return [Item(at, unreadable(payload, NEWS).key or b"", payload) for at, payload in payloads]
-
-
-def _item(read: Read[News], at: datetime) -> Item:
-    return Item(at, read.send.key or b"", read.send.value, read.record.article_id if read.record else None)
 
 
 def end_of(last: datetime, settings: Settings) -> datetime:
