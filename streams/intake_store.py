@@ -79,9 +79,12 @@ class IntakeStore:
     def _rows(self, sql: str, **values: Any) -> Iterator[Any]:
         return iter(self._connection.exec_driver_sql(sql, values))
 
+    def _write(self, sql: str, **values: Any) -> int:
+        return self._connection.exec_driver_sql(sql, values).rowcount
+
     def lock(self, schema: str) -> None:
         """Wait for the lock under which one intake at a time decides, until the transaction ends."""
-        self._rows("SELECT pg_advisory_xact_lock(hashtext(%(name)s))", name=f"intake {schema}")
+        self._write("SELECT pg_advisory_xact_lock(hashtext(%(name)s))", name=f"intake {schema}")
 
     def known(self, ids: Collection[str]) -> dict[str, Known]:
         """Which of these articles are stored."""
@@ -91,7 +94,7 @@ class IntakeStore:
     def credibility(self, sources: Collection[str], fresh: Collection[str]) -> dict[str, int]:
         """Credibility of sources; those in `fresh` get a row where they have none."""
         if fresh:
-            self._rows(
+            self._write(
                 "INSERT INTO source (name, kind, address) SELECT name, 'news', '' FROM unnest(%(names)s::text[]) AS name "
                 "ORDER BY name ON CONFLICT (name) DO NOTHING",
                 names=list(fresh),
@@ -147,7 +150,7 @@ class IntakeStore:
             "ARRAY(SELECT jsonb_array_elements_text(r.tickers))" if name == "tickers" else f"r.{name}" for name in ARTICLE_TYPES
         )
         fresh = ", ".join(f"{name} = excluded.{name}" for name in ARTICLE_TYPES if name not in FIRST_SIGHT)
-        self._rows(
+        self._write(
             f"INSERT INTO article ({', '.join(ARTICLE_TYPES)}) SELECT {chosen} "
             f"FROM unnest({arrays}) AS r ({', '.join(ARTICLE_TYPES)}) "
             f"ON CONFLICT (id) DO UPDATE SET {fresh}, ingested_at = now()",
@@ -157,10 +160,10 @@ class IntakeStore:
     def write_bands(self, sketches: Sequence[Sketch]) -> None:
         """Store the bands of articles; those of corrected ones replace what they had."""
         if corrected := [sketch.id for sketch in sketches if not sketch.new]:
-            self._rows("DELETE FROM story_band WHERE article_id = ANY(%(ids)s)", ids=corrected)
+            self._write("DELETE FROM story_band WHERE article_id = ANY(%(ids)s)", ids=corrected)
         if rows := sorted({(band, sketch.id, sketch.event_time) for sketch in sketches for band in sketch.bands}):
             band, article, at = zip(*rows, strict=True)
-            self._rows(
+            self._write(
                 "INSERT INTO story_band (band, article_id, event_time) "
                 "SELECT * FROM unnest(%(bands)s::bigint[], %(articles)s::text[], %(times)s::timestamptz[])",
                 bands=list(band),
@@ -171,7 +174,7 @@ class IntakeStore:
     def write_places(self, nodes: Sequence[Node], placement: Placement) -> None:
         """Move stored articles to their new place, and bring the stories up to date. Called after the articles are written."""
         if nodes:
-            self._rows(
+            self._write(
                 "UPDATE article SET parent_id = r.parent_id, story_id = r.story_id, rank = r.rank "
                 "FROM unnest(%(ids)s::text[], %(parents)s::text[], %(stories)s::text[], %(ranks)s::integer[]) "
                 "AS r (id, parent_id, story_id, rank) WHERE article.id = r.id",
@@ -181,10 +184,10 @@ class IntakeStore:
                 ranks=[node.rank for node in nodes],
             )
         if placement.gone:
-            self._rows("DELETE FROM story WHERE id = ANY(%(ids)s)", ids=sorted(placement.gone))
+            self._write("DELETE FROM story WHERE id = ANY(%(ids)s)", ids=sorted(placement.gone))
         if placement.stories:
             sizes = placement.stories.values()
-            self._rows(
+            self._write(
                 "INSERT INTO story (id, title, articles, first_at, last_at) "
                 "SELECT r.id, a.title, r.articles, a.event_time, r.last_at "
                 "FROM unnest(%(ids)s::text[], %(articles)s::integer[], %(last)s::timestamptz[]) AS r (id, articles, last_at) "
@@ -198,7 +201,7 @@ class IntakeStore:
     def retitle(self, corrected: Sequence[str]) -> None:
         """Give the stories that corrected articles lead their new titles."""
         if corrected:
-            self._rows(
+            self._write(
                 "UPDATE story SET title = a.title FROM article a WHERE a.id = story.id AND story.id = ANY(%(ids)s)",
                 ids=list(corrected),
             )
@@ -224,7 +227,7 @@ class IntakeStore:
         arrays = ", ".join(f"%({name})s::{kind}[]" for name, kind in zip(MENTION_COLUMNS, MENTION_TYPES, strict=True))
         fresh = ", ".join(f"{name} = excluded.{name}" for name in MENTION_COLUMNS if name not in {"id", "event_time"})
         names = ", ".join(MENTION_COLUMNS)
-        self._rows(
+        self._write(
             f"INSERT INTO mention ({names}) SELECT * FROM unnest({arrays}) "
             f"ON CONFLICT (id, event_time) DO UPDATE SET {fresh}, decided_at = now()",
             **values,
@@ -234,23 +237,20 @@ class IntakeStore:
         """Give the mentions of moved articles their story and novelty; returns how many were not so already."""
         if not nodes:
             return 0
-        result = self._connection.exec_driver_sql(
+        return self._write(
             "UPDATE mention m SET story_id = r.story_id, novelty = r.novelty, decision = m.decision + 1, decided_at = now() "
             "FROM unnest(%(ids)s::text[], %(times)s::timestamptz[], %(stories)s::text[], %(novelties)s::smallint[]) "
             "AS r (article_id, event_time, story_id, novelty) "
             "WHERE m.article_id = r.article_id AND m.event_time = r.event_time "
             "AND m.event_time BETWEEN %(since)s AND %(until)s "
             "AND (m.story_id, m.novelty) IS DISTINCT FROM (r.story_id, r.novelty)",
-            {
-                "ids": [node.id for node in nodes],
-                "times": [node.event_time for node in nodes],
-                "stories": [node.story_id for node in nodes],
-                "novelties": list(novelties),
-                "since": min(node.event_time for node in nodes),
-                "until": max(node.event_time for node in nodes),
-            },
+            ids=[node.id for node in nodes],
+            times=[node.event_time for node in nodes],
+            stories=[node.story_id for node in nodes],
+            novelties=list(novelties),
+            since=min(node.event_time for node in nodes),
+            until=max(node.event_time for node in nodes),
         )
-        return result.rowcount
 
     def now(self) -> datetime:
         """The time that this transaction stamps on what it decides."""

@@ -49,7 +49,7 @@ def signatures(texts: Sequence[str]) -> Signatures:
 
 def bands(signatures: Signatures) -> NDArray[np.int64]:
     """Number and hash of each band in one positive integer, int64 of shape (texts, 16)."""
-    parts = signatures.reshape(len(signatures), BANDS, -1).astype(np.uint64)
+    parts = signatures.reshape(len(signatures), BANDS, PERMUTATIONS // BANDS).astype(np.uint64)
     mixed = np.zeros(parts.shape[:2], np.uint64)
     for column in range(parts.shape[2]):
         mixed = (mixed ^ parts[:, :, column]) * _MIX
