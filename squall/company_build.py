@@ -209,18 +209,18 @@ def read_stocks(
     return companies
 
 
-def _places(company: Company) -> set[tuple[str, str]]:
-    """Its tickers, each with its exchange; all American exchanges are one."""
-    return {(one.ticker, "US" if one.exchange in AMERICAN else one.exchange) for one in company.listings}
+def _place(listing: Listing) -> tuple[str, str]:
+    """A ticker and its exchange; all American exchanges are one."""
+    return listing.ticker, "US" if listing.exchange in AMERICAN else listing.exchange
 
 
 def _with_old_ids(companies: Iterable[Company], existing: Iterable[Company]) -> dict[str, Company]:
     """Companies under the ids that the existing table gave them: that of the holder of one of their tickers."""
-    holders = {place: old.id for old in existing for place in _places(old)}
+    holders = {place: old.id for old in existing for place in map(_place, old.listings)}
     taken = set(holders.values())
     kept: dict[str, Company] = {}
     for company in companies:
-        ids = {holders[place] for place in _places(company) if place in holders}
+        ids = {holders[place] for place in map(_place, company.listings) if place in holders}
         key = company.id if company.id in taken or not ids else min(ids)
         kept.setdefault(key, msgspec.structs.replace(company, id=key))
     return kept
@@ -233,8 +233,8 @@ def _with_old_listings(new: Company, old: Company | None, sec: Collection[str]) 
     for one in new.listings:
         known = before.get(one.ticker) if one.exchange in AMERICAN and one.ticker not in sec else None
         listings.append(msgspec.structs.replace(one, exchange=known.exchange) if known else one)
-    tickers = {one.ticker for one in listings}
-    gone = [one for one in old.listings if one.ticker not in tickers] if old else []
+    places = set(map(_place, listings))
+    gone = [one for one in old.listings if _place(one) not in places] if old else []
     return _merge_listings(listings, gone)
 
 
