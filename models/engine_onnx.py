@@ -1,0 +1,57 @@
+"""The encoder on ONNX Runtime: int8 with static scales, one session, built once for each set of weights and cached."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from models import graph
+from models.batches import pack
+from models.passages import Tokens
+
+if TYPE_CHECKING:
+    from models.artifact import Artifact
+
+Array = np.ndarray[Any, Any]
+
+
+class OnnxRuntime:
+    """Runs the int8 graph on the CPU."""
+
+    def __init__(self, artifact: Artifact, cache: Path, threads: int) -> None:
+        self._session = session(cached_graph(artifact, cache), threads)
+
+    def features(self, rows: Sequence[Tokens], width: int) -> Array:
+        """Means over the text and over the company, float32 (rows, 2, hidden)."""
+        return np.asarray(self._session.run(["features"], pack(rows, width))[0])
+
+
+def session(model: Path | bytes, threads: int) -> Any:
+    """An ONNX Runtime session on the CPU. Fusions stay off: those on offer here are slower than what they replace."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    return onnxruntime.InferenceSession(
+        os.fspath(model) if isinstance(model, Path) else model, options, providers=["CPUExecutionProvider"]
+    )
+
+
+def cached_graph(artifact: Artifact, cache: Path) -> Path:
+    """The graph's file, named by the weights and by the code that builds it; built when it is not there."""
+    code = hashlib.sha256(Path(graph.__file__).read_bytes()).hexdigest()
+    path = cache / f"{artifact.version}-{code[:8]}.onnx"
+    if not path.is_file():
+        model, _ = graph.build_graph(artifact.encoder_weights(), artifact.ranges)
+        cache.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(f".{os.getpid()}")
+        partial.write_bytes(model.SerializeToString())
+        os.replace(partial, path)
+    return path

@@ -1,0 +1,187 @@
+"""The text encoder as an ONNX graph: static int8 matrix products, no padding in them, a result that no neighbour can change.
+
+Products of integers are exact, and every other operation works within one row or one passage, so a passage's features are
+the same to the bit whatever else is in the batch, as long as its attention is padded to a length that it alone decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+Array = np.ndarray[Any, Any]
+
+HEADS = 12
+EPSILON = 1e-12
+MICROSOFT = "com.microsoft"
+OPSETS = (("", 18), (MICROSOFT, 1))
+IR_VERSION = 9
+WEIGHT_LIMIT = 63
+"""Without VNNI two products of an unsigned and a signed byte are added in 16 bits: 2 · 255 · 63 still fits."""
+SMOOTHING = 0.5
+"""How much of the spread between input channels moves from the activations into the weights, as in SmoothQuant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """One matrix product of the encoder: y = x · weight + bias, weight (inputs, outputs)."""
+
+    name: str
+    weight: Array
+    bias: Array
+
+
+def encoder_layers(weights: Mapping[str, Array]) -> int:
+    """How many layers the encoder has."""
+    return 1 + max(int(name.split(".")[2]) for name in weights if name.startswith("encoder.layer."))
+
+
+class GraphBuilder:
+    """Collects nodes and constants. With `ranges` the products are int8, without them float32."""
+
+    def __init__(self, weights: Mapping[str, Array], ranges: Mapping[str, Array] | None) -> None:
+        self.weights, self.ranges = weights, ranges
+        self.nodes: list[Any] = []
+        self.constants: dict[str, Array] = {}
+        self.inputs_of: dict[str, str] = {}
+
+    def constant(self, name: str, value: Array) -> str:
+        """Add a constant tensor."""
+        self.constants[name] = np.ascontiguousarray(value)
+        return name
+
+    def node(self, op: str, inputs: Sequence[str], output: str | list[str], domain: str = "", **attributes: Any) -> str:
+        """Add a node; returns the name of its (first) output."""
+        from onnx import helper
+
+        outputs = [output] if isinstance(output, str) else output
+        self.nodes.append(helper.make_node(op, list(inputs), outputs, domain=domain, **attributes))
+        return outputs[0]
+
+    def linear(self, source: str, layer: Linear) -> str:
+        """Multiply `source` (tokens, inputs) with the layer's weight and add its bias."""
+        self.inputs_of[layer.name] = source
+        if self.ranges is None:
+            product = self.node("MatMul", [source, self.constant(f"{layer.name}.w", layer.weight)], f"{layer.name}.mm")
+            return self.node("Add", [product, self.constant(f"{layer.name}.b", layer.bias)], f"{layer.name}.y")
+        return self._linear_int8(source, layer, self.ranges[layer.name])
+
+    def _linear_int8(self, source: str, layer: Linear, bounds: Array) -> str:
+        name = layer.name
+        low, high = np.minimum(bounds[0], 0.0), np.maximum(bounds[1], 0.0)
+        smooth = smoothing(np.maximum(-low, high))
+        low, high = low / smooth, high / smooth
+        scale = np.float32((high.max() - low.min()) / 255)
+        zero = np.uint8(np.round(-low.min() / scale))
+        weight, weight_scale = quantise_columns(layer.weight * smooth[:, None])
+        smoothed = self.node("Mul", [source, self.constant(f"{name}.smooth", (1 / smooth).astype(np.float32))], f"{name}.s")
+        factor, offset = self.constant(f"{name}.as", np.array(scale)), self.constant(f"{name}.az", np.array(zero))
+        quantised = self.node("QuantizeLinear", [smoothed, factor, offset], f"{name}.q")
+        constants = [
+            self.constant(f"{name}.w", weight),
+            factor,
+            self.constant(f"{name}.ws", weight_scale),
+            offset,
+            self.constant(f"{name}.wz", np.zeros_like(weight_scale, dtype=np.int8)),
+            self.constant(f"{name}.b", layer.bias),
+        ]
+        return self.node("MatMulIntegerToFloat", [quantised, *constants], f"{name}.y", MICROSOFT)
+
+    def add_and_normalise(self, left: str, right: str, norm: str, output: str) -> str:
+        """Layer normalisation of a sum. The fused SkipLayerNormalization is six times slower on a CPU."""
+        total = self.node("Add", [left, right], f"{output}.sum")
+        gamma, beta = (self.constant(f"{norm}.{part}", self.weights[f"{norm}.{part}"]) for part in ("weight", "bias"))
+        return self.node("LayerNormalization", [total, gamma, beta], output, epsilon=EPSILON)
+
+    def embeddings(self) -> str:
+        """Word, token type and position, summed and normalised: (tokens, hidden)."""
+        table = {n: self.weights[f"embeddings.{n}_embeddings.weight"] for n in ("word", "token_type", "position")}
+        if self.ranges is None:
+            word = self.node("Gather", [self.constant("word", table["word"]), "ids"], "word.y")
+        else:
+            rows, scale = quantise_columns(table["word"].T, 127)
+            stored = self.node("Gather", [self.constant("word", rows.T), "ids"], "word.q")
+            factor = self.node("Gather", [self.constant("word.scale", scale[:, None]), "ids"], "word.s")
+            word = self.node("Mul", [self.node("Cast", [stored], "word.f", to=1), factor], "word.y")
+        kind = self.node("Gather", [self.constant("type", table["token_type"]), "marks"], "type.y")
+        place = self.node("Gather", [self.constant("position", table["position"]), "positions"], "position.y")
+        return self.add_and_normalise(word, self.node("Add", [kind, place], "place"), "embeddings.LayerNorm", "x0")
+
+    def layer(self, index: int, states: str) -> str:
+        """One transformer layer over (tokens, hidden); only its attention sees padded passages."""
+        prefix, name = f"encoder.layer.{index}", f"l{index}"
+        parts = [self._read(f"{prefix}.attention.self.{part}", part) for part in ("query", "key", "value")]
+        weight, bias = np.concatenate([p.weight for p in parts], axis=1), np.concatenate([p.bias for p in parts])
+        projected = self.linear(states, Linear(f"{name}.qkv", weight, bias))
+        padded = self.node("Gather", [projected, "slots"], f"{name}.padded")
+        split = [f"{name}.{part}" for part in ("query", "key", "value")]
+        self.node("Split", [padded], split, axis=2, num_outputs=3)
+        attended = self.node("MultiHeadAttention", [*split, "", "lengths"], f"{name}.mha", MICROSOFT, num_heads=HEADS)
+        flat = self.node("Reshape", [attended, self.constant("flat", np.array([-1, bias.size // 3]))], f"{name}.flat")
+        packed = self.node("Gather", [flat, "places"], f"{name}.packed")
+        out = self.linear(packed, self._read(f"{prefix}.attention.output.dense", f"{name}.out"))
+        states = self.add_and_normalise(states, out, f"{prefix}.attention.output.LayerNorm", f"{name}.x1")
+        wide = self.linear(states, self._read(f"{prefix}.intermediate.dense", f"{name}.up"))
+        active = self.node("Gelu", [wide], f"{name}.gelu", MICROSOFT)
+        narrow = self.linear(active, self._read(f"{prefix}.output.dense", f"{name}.down"))
+        return self.add_and_normalise(states, narrow, f"{prefix}.output.LayerNorm", f"{name}.x2")
+
+    def _read(self, prefix: str, name: str) -> Linear:
+        return Linear(name, self.weights[f"{prefix}.weight"].T, self.weights[f"{prefix}.bias"])
+
+
+def smoothing(peaks: Array) -> Array:
+    """The factor by which each input channel is divided before it is quantised; its weights are multiplied by it.
+
+    `peaks` is the greatest absolute value of each channel. SmoothQuant also divides by the weights' peaks, which here
+    brought the features further from those of the float32 graph, not nearer.
+    """
+    return np.asarray(np.power(np.maximum(peaks, 1e-3), SMOOTHING), dtype=np.float32)
+
+
+def quantise_columns(weight: Array, limit: int = WEIGHT_LIMIT) -> tuple[Array, Array]:
+    """Symmetric int8 of each column of (inputs, outputs); returns the integers and a scale for each column."""
+    scale = np.maximum(np.abs(weight).max(axis=0), 1e-12).astype(np.float32) / np.float32(limit)
+    return np.round(weight / scale).astype(np.int8), scale
+
+
+def build_graph(
+    weights: Mapping[str, Array], ranges: Mapping[str, Array] | None, watch_inputs: bool = False
+) -> tuple[ModelProto, dict[str, str]]:
+    """The encoder from token ids to features.
+
+    Inputs, for B passages with N tokens in all, attention padded to T: `ids`, `marks`, `positions` (N), `slots` (B, T):
+    which token stands at each padded place; `places` (N): the padded place of each token; `lengths` (B) int32;
+    `pool` (B, 2, T) float32: weights of the mean over the text and of that over the company. Output: `features` (B, 2, hidden).
+
+    `ranges` holds for each matrix product the least and greatest value of each input channel, shape (2, inputs); with None
+    the graph is float32. `watch_inputs` adds these inputs to the outputs, named in the returned mapping.
+    """
+    from onnx import TensorProto, helper, numpy_helper
+
+    builder = GraphBuilder(weights, ranges)
+    states = builder.embeddings()
+    for index in range(encoder_layers(weights)):
+        states = builder.layer(index, states)
+    padded = builder.node("Gather", [states, "slots"], "states")
+    builder.node("MatMul", ["pool", padded], "features")
+    watched = list(builder.inputs_of.values()) if watch_inputs else []
+    int64, int32, real = TensorProto.INT64, TensorProto.INT32, TensorProto.FLOAT
+    inputs = [helper.make_tensor_value_info(name, int64, ["n"]) for name in ("ids", "marks", "positions", "places")]
+    inputs += [
+        helper.make_tensor_value_info("slots", int64, ["b", "t"]),
+        helper.make_tensor_value_info("lengths", int32, ["b"]),
+        helper.make_tensor_value_info("pool", real, ["b", 2, "t"]),
+    ]
+    outputs = [helper.make_tensor_value_info(name, real, None) for name in ("features", *watched)]
+    constants = [numpy_helper.from_array(value, name) for name, value in builder.constants.items()]
+    graph = helper.make_graph(builder.nodes, "squall-text", inputs, outputs, constants)
+    opsets = [helper.make_opsetid(domain, version) for domain, version in OPSETS]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="squall")
+    return model, builder.inputs_of

@@ -1,0 +1,118 @@
+"""From a training checkpoint to an artifact: small tensors, ranges for int8, temperatures, and a manifest that says whence."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from safetensors import safe_open
+
+from models.artifact import RANGES, Artifact, write_artifact
+from models.batches import bucketed, pack
+from models.engine import TextEngine
+from models.engine_onnx import OnnxRuntime, session
+from models.graph import build_graph
+from models.heads import head_inputs, softmax
+from models.passages import MAX_TOKENS, PassageEncoder
+from models.text import LORA_ALPHA, LORA_RANK
+from pipelines.training.datasets import SENTIMENTS, Row, TextData
+from pipelines.training.marking import marked_passage
+
+Array = np.ndarray[Any, Any]
+
+CALIBRATION_ROWS = 600
+TEMPERATURES = np.geomspace(0.5, 3.0, 200)
+
+
+def export_artifact(checkpoint: Path, data: TextData, out: Path, threads: int) -> Artifact:
+    """Turn a checkpoint's weights into an artifact in `out`.
+
+    The ranges of the activations come from training rows, the temperatures from held-out ones: no evaluation row is read.
+    """
+    tensors, metadata = read_checkpoint(checkpoint)
+    manifest: dict[str, Any] = {
+        "name": "text",
+        "labels": {"sentiment": list(SENTIMENTS), "topic": list(data.topics)},
+        "lora": {"rank": LORA_RANK, "alpha": LORA_ALPHA},
+        "max_tokens": MAX_TOKENS,
+        "temperatures": {"sentiment": 1.0, "topic": 1.0},
+    }
+    unscaled = write_artifact(out, manifest, tensors)
+    ranges = input_ranges(unscaled, data.train, threads)
+    tensors |= {f"{RANGES}{name}": value for name, value in ranges.items()}
+    uncalibrated = write_artifact(out, manifest, tensors)
+    with TemporaryDirectory() as cache:
+        engine = TextEngine(uncalibrated, OnnxRuntime(uncalibrated, Path(cache), threads), batch_size=32)
+    progress = json.loads(metadata["progress"])
+    manifest |= {
+        "temperatures": fit_temperatures(engine, data.held_out),
+        "data": {
+            "digest": metadata["data"],
+            "rows": len(data.train),
+            "held_out_rows": len(data.held_out),
+            "dropped_near_copies_of_evaluation_rows": data.dropped,
+        },
+        "recipe": json.loads(metadata["recipe"]),
+        "held_out": progress["history"],
+        "git": git_revision(),
+    }
+    return write_artifact(out, manifest, tensors)
+
+
+def read_checkpoint(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
+    """The checkpoint's weights under the base encoder's names, the low-rank ones as float16, and its metadata."""
+    tensors = {}
+    with safe_open(path, framework="numpy") as file:
+        metadata = dict(file.metadata())
+        for name in file.keys():  # noqa: SIM118  (safe_open is no mapping)
+            if not name.startswith("optimizer."):
+                value = file.get_tensor(name)
+                plain = name.removeprefix("encoder.base_model.model.").replace(".default.weight", "")
+                tensors[plain] = value.astype(np.float16) if "lora_" in plain else value
+    return tensors, metadata
+
+
+def input_ranges(artifact: Artifact, rows: Sequence[Row], threads: int) -> dict[str, Array]:
+    """The least and greatest value of each input channel of each matrix product, over a sample of the rows."""
+    model, inputs_of = build_graph(artifact.encoder_weights(), ranges=None, watch_inputs=True)
+    runtime = session(model.SerializeToString(), threads)
+    names = [output.name for output in runtime.get_outputs()]
+    sample = rows[:: max(1, len(rows) // CALIBRATION_ROWS)]
+    tokens = PassageEncoder(artifact.tokenizer)([marked_passage(row) for row in sample])
+    ranges: dict[str, Array] = {}
+    for width, chosen in bucketed(tokens, 32):
+        outputs = dict(zip(names, runtime.run(names, pack([tokens[i] for i in chosen], width)), strict=True))
+        for name, source in inputs_of.items():
+            low, high = outputs[source].min(axis=0), outputs[source].max(axis=0)
+            if name in ranges:
+                low, high = np.minimum(low, ranges[name][0]), np.maximum(high, ranges[name][1])
+            ranges[name] = np.stack([low, high])
+    return ranges
+
+
+def fit_temperatures(engine: TextEngine, rows: Sequence[Row]) -> dict[str, float]:
+    """For each head the temperature with the least negative log-likelihood on the rows, from a grid."""
+    inputs = head_inputs(engine.features([marked_passage(row) for row in rows]))
+    fitted = {}
+    for name, head in engine.heads.items():
+        chosen = [i for i, row in enumerate(rows) if row.task == name]
+        logits, labels = head.logits(inputs[name][chosen]), np.array([rows[i].label for i in chosen])
+        losses = [negative_log_likelihood(logits / temperature, labels) for temperature in TEMPERATURES]
+        fitted[name] = round(float(TEMPERATURES[int(np.argmin(losses))]), 4)
+    return fitted
+
+
+def negative_log_likelihood(logits: Array, labels: Array) -> float:
+    """Mean negative log-likelihood of the labels."""
+    return float(-np.log(softmax(logits)[np.arange(len(labels)), labels]).mean())
+
+
+def git_revision() -> str | None:
+    """The commit that the code stands at; None outside a checkout."""
+    done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    return done.stdout.strip() or None
