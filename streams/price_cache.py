@@ -1,7 +1,6 @@
 """The daily bars around the times of a batch, held by a worker and read anew when the database holds others."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -10,10 +9,15 @@ from streams.logic.features import HISTORY, INTERVAL, Market, PriceBar
 MARGIN_BACK = timedelta(days=30)
 MARGIN_AHEAD = timedelta(days=90)
 
-# A transaction's bars carry the time at which it began, and it lasts less than this: statements time out sooner.
+# The distinct times of storing of the last minutes, by jumps through their index: bars of one transaction share the time at which
+# it began, and a later one may be committed earlier, so the highest of them would not tell that bars are new.
 _RECENT = """
-SELECT count(*), max(ingested_at) FROM bar
-WHERE interval = %(interval)s AND ingested_at > now() - interval '3 minutes'
+WITH RECURSIVE jump(at) AS (
+    SELECT min(ingested_at) FROM bar WHERE ingested_at > now() - interval '3 minutes'
+    UNION ALL
+    SELECT (SELECT min(ingested_at) FROM bar WHERE ingested_at > jump.at) FROM jump WHERE jump.at IS NOT NULL
+)
+SELECT at FROM jump WHERE at IS NOT NULL
 """
 _BARS = """
 SELECT company_id, extract(epoch FROM start)::float8, extract(epoch FROM available_at)::float8, close, volume
@@ -27,15 +31,15 @@ class PriceCache:
     def __init__(self) -> None:
         self._market = Market(())
         self._low = self._high = datetime.min.replace(tzinfo=UTC)
-        self._recent: Any = None
+        self._recent: set[datetime] = set()
 
     def market(self, connection: Connection, first: datetime, last: datetime) -> Market:
         """The market with every bar that is committed and counts for instants from `first` to `last`."""
-        recent = tuple(connection.exec_driver_sql(_RECENT, {"interval": INTERVAL}).one())
+        recent = set(connection.exec_driver_sql(_RECENT).scalars())
         low = first - HISTORY
-        if recent != self._recent or low < self._low or last >= self._high:
+        if not recent <= self._recent or low < self._low or last >= self._high:
             self._low, self._high = low - MARGIN_BACK, last + MARGIN_AHEAD
             span = {"interval": INTERVAL, "low": self._low, "high": self._high}
             self._market = Market(PriceBar(*row) for row in connection.exec_driver_sql(_BARS, span))
-            self._recent = recent
+        self._recent = recent
         return self._market
