@@ -41,17 +41,27 @@ class Endpoint:
     settings: HttpSettings
     accepted: int = 0
 
-    def app(self) -> web.Application:
-        """The application.
+    @staticmethod
+    def check_token(settings: HttpSettings) -> str:
+        """The token that requests must bear.
 
         Raises:
-            UsageError: no token is set, or one that can be guessed.
+            UsageError: none is set, or one that can be guessed.
         """
-        token = self.settings.token.get_secret_value() if self.settings.token else ""
+        token = settings.token.get_secret_value() if settings.token else ""
         if not token:
             raise UsageError("the endpoint stays off without a token: set SQUALL_HTTP__TOKEN, e.g. to `openssl rand -hex 24`")
         if len(token) < MIN_TOKEN:
             raise UsageError(f"SQUALL_HTTP__TOKEN: at least {MIN_TOKEN} characters")
+        return token
+
+    def app(self) -> web.Application:
+        """The application.
+
+        Raises:
+            UsageError: see `check_token`.
+        """
+        token = self.check_token(self.settings)
         app = web.Application(client_max_size=self.settings.max_bytes, middlewares=[_authorised(token)])
         app.add_routes(
             [
@@ -150,5 +160,7 @@ async def serve(endpoint: Endpoint, on_ready: Callable[[str], None]) -> None:
         host, port = runner.addresses[0][:2]
         on_ready(f"http://{host}:{port}")
         await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        log.info("stopping")
     finally:
         await runner.cleanup()
