@@ -42,6 +42,8 @@ SERVER_SETTINGS = {
     # Parallel queries need more shared memory than a container has by default.
     "max_parallel_workers_per_gather": "0",
     "timezone": "UTC",
+    # Benchmarks and audits ask when a row became visible.
+    "track_commit_timestamp": "on",
     "log_min_messages": "warning",
     "log_line_prefix": "%m [%p] ",
 }
