@@ -1,0 +1,70 @@
+"""`make bench`: a table for people, and one JSON line last.
+
+python -m benchmarks [--texts N] [--workers N] [--keep-going]
+"""
+
+import argparse
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import engine, linking, pipeline
+from benchmarks.texts import headlines
+
+TEXTS = 20_000
+TRANSFORMERS_TEXTS = 1_500
+ROOT = Path(__file__).parent.parent
+
+
+def main() -> None:
+    """Run all benchmarks, one after the other on the same cores."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__.splitlines()[0])
+    parser.add_argument("--texts", type=int, default=TEXTS, help="different texts that go through engine and pipeline")
+    parser.add_argument("--workers", type=int, default=1, help="worker processes of the pipeline")
+    arguments = parser.parse_args()
+    console = Console(stderr=True)
+    rows = headlines(arguments.texts)
+    titles = [row["title"] for row in rows]
+    with console.status("linking"):
+        links = linking.measure()
+    with console.status("transformers.pipeline"):
+        transformers_rate = engine.transformers_rate(titles[:TRANSFORMERS_TEXTS])
+    with console.status("the bare engine"):
+        engine_rate = engine.engine_rate(titles)
+    home = ROOT / ".squall"
+    home.mkdir(exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="bench-", dir=home))
+    try:
+        with console.status("the pipeline"):
+            whole = pipeline.measure(rows, folder, arguments.workers)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    result = {
+        "pipeline_over_engine": round(whole.rate / engine_rate, 3),
+        "engine_over_transformers": round(engine_rate / transformers_rate, 2),
+        **{name: round(value, 4) for name, value in links.items()},
+        "p50_ms": round(whole.p50_ms, 1),
+        "p99_ms": round(whole.p99_ms, 1),
+        "worker_peak_mib": round(whole.peak_mib),
+        "pipeline_per_s": round(whole.rate),
+        "engine_per_s": round(engine_rate),
+        "transformers_per_s": round(transformers_rate),
+        "offered_per_s": round(whole.offered),
+        "texts": arguments.texts,
+        "workers": arguments.workers,
+        "broker": whole.broker,
+        "hardware": pipeline.hardware(),
+    }
+    table = Table("figure", "value", title=f"Squall on {result['hardware']}")
+    for name, value in result.items():
+        table.add_row(name, str(value))
+    console.print(table)
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""Invented headlines for the benchmarks: all different, over 500 companies, of the length that headlines have."""
+
+import random
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from squall.companies import load_companies
+from tests.week import BAD, FILLER, GOOD, OUTLETS, PLAIN
+
+COMPANIES = 500
+START = datetime(2015, 3, 2, tzinfo=UTC)
+
+
+def headlines(count: int, seed: int = 11) -> list[dict[str, Any]]:
+    """News rows a second apart, one company each."""
+    rng = random.Random(seed)
+    tickers = _tickers()
+    rows = []
+    for number in range(count):
+        tone = rng.choice((BAD, GOOD, PLAIN))
+        words = [
+            f"${tickers[number % len(tickers)]}",
+            *rng.sample(tone, 2),
+            *rng.sample(FILLER, rng.randint(8, 16)),
+            f"no. {number}",
+        ]
+        at = START + timedelta(seconds=number)
+        rows.append(
+            {
+                "published_at": at,
+                "fetched_at": at,
+                "title": " ".join(words),
+                "source": rng.choice(OUTLETS),
+                "guid": f"bench-{seed}-{number}",
+            }
+        )
+    return rows
+
+
+def _tickers() -> list[str]:
+    found = {
+        listing.ticker
+        for company in load_companies()
+        for listing in company.listings
+        if listing.ticker.isalpha() and listing.valid(START.date())
+    }
+    if len(found) < COMPANIES:
+        raise RuntimeError(f"the company table has {len(found)} usable tickers, {COMPANIES} are needed")
+    return sorted(found)[:COMPANIES]
