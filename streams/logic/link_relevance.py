@@ -1,6 +1,7 @@
 """How much an article is about each of the companies that it names: 0 to 100. Pure."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Mapping
 
 from msgspec import Struct
@@ -39,11 +40,14 @@ class Occurrence(Struct, frozen=True, order=True):
 
 def relevance(found: list[Occurrence], companies: Mapping[str, Company], segments: list[Segment]) -> dict[str, int]:
     """Relevance of each company: by place and number of its occurrences, its share among all, and its role."""
-    weights = {key: _evidence([one for one in found if one.company_id == key]) for key in companies}
-    for key, company in companies.items():
-        mine = [one for one in found if one.company_id == key]
-        others = [one for one in found if one.company_id != key]
-        if company.sector == "financials" and mine and others and all(_rates(one, others, segments) for one in mine):
+    occurrences: dict[str, list[Occurrence]] = {key: [] for key in companies}
+    for one in found:
+        occurrences[one.company_id].append(one)
+    weights = {key: _evidence(mine) for key, mine in occurrences.items()}
+    starts = sorted((one.number, one.start, one.company_id) for one in found)
+    for key, mine in occurrences.items():
+        may_rate = companies[key].sector == "financials" and mine and len(companies) > 1
+        if may_rate and all(_rates(one, starts, segments[one.number].normal) for one in mine):
             weights[key] *= ANALYST
     total = sum(weights.values())
     crowd = min(1.0, FEW / len(companies)) if companies else 1.0
@@ -64,10 +68,12 @@ def _worth(one: Occurrence) -> float:
     return LEAD if one.start < LEAD_ENDS else BODY
 
 
-def _rates(one: Occurrence, others: list[Occurrence], segments: list[Segment]) -> bool:
-    """Whether the bank speaks of another company here: "Goldman cuts Tesla", "analysts at UBS"."""
-    normal = segments[one.number].normal
+def _rates(one: Occurrence, starts: list[tuple[int, int, str]], normal: str) -> bool:
+    """Whether the bank speaks of another company here: "Goldman cuts Tesla", "analysts at UBS".
+
+    `starts` are segment, start and company of all occurrences, in order.
+    """
     if BEFORE_ANALYST.search(normal[max(0, one.start - 40) : one.start]):
         return True
-    spoken_of = any(other.number == one.number and 0 < other.start - one.end < 80 for other in others)
-    return spoken_of and RATES.match(normal, one.end) is not None
+    soon = starts[bisect_left(starts, (one.number, one.end, "")) : bisect_left(starts, (one.number, one.end + 80, ""))]
+    return any(key != one.company_id for _, _, key in soon) and RATES.match(normal, one.end) is not None

@@ -27,6 +27,9 @@ SURE = 1.5
 BARE_SCORE = {3: 0.4, 4: ACCEPT, 5: ACCEPT}
 """A ticker in capitals without any mark, by its length."""
 
+READ = 20_000
+"""Characters of a body that are read: what is named only after them is not what the article is about."""
+
 CASHTAG = re.compile(r"(?<![\w$])\$([A-Za-z]{1,6})([.\-/][A-Za-z]{1,2})?(?!\w)")
 QUOTED = re.compile(r"\b([A-Za-z]{3,8})\s?:\s?\$?([A-Z0-9]{1,6}(?:[.\-][A-Z]{1,2})?)\b")
 IN_PARENTHESES = re.compile(r"\(([A-Z]{1,5}(?:\.[A-Z]{1,2})?)\)")
@@ -94,31 +97,33 @@ class Linker:
 
     def link(self, title: str, body: str, tickers: Sequence[str], at: datetime) -> list[Link]:
         """Companies named in the text, or hinted at by `tickers`, as of `at`; by relevance (highest first), then id."""
-        segments = [Segment(title), Segment(body)] if body else [Segment(title)]
+        segments = [Segment(title), Segment(body[:READ])] if body else [Segment(title)]
         hinted = {company.id: company for ticker in tickers if (company := self._index.find(ticker, at))}
         day = event_day(at)
         candidates: list[_Candidate] = []
         for number, segment in enumerate(segments):
-            marked = self._symbols(segment, number, day)
-            named = self._names(segment, number, day, marked)
-            candidates += marked + named + self._bare_tickers(segment, number, day, marked + named)
+            taken = bytearray(len(segment.normal))
+            candidates += self._symbols(segment, number, day, taken)
+            candidates += self._names(segment, number, day, taken)
+            candidates += self._bare_tickers(segment, number, day, taken)
         self._weigh(candidates, segments, set(hinted))
         found = [_occurrence(one, segments, len(title)) for one in candidates if one.score >= ACCEPT]
         companies = hinted | {one.company.id: one.company for one in candidates if one.score >= ACCEPT}
         grades = relevance(found, companies, segments)
-        spans = {key: min(one for one in found if one.company_id == key).span for key in {one.company_id for one in found}}
+        spans = {one.company_id: one.span for one in sorted(found, reverse=True)}
         links = [Link(key, grades[key], spans.get(key)) for key in companies]
         return sorted(links, key=lambda link: (-link.relevance, link.company_id))
 
-    def _symbols(self, segment: Segment, number: int, day: date) -> list[_Candidate]:
-        """Tickers that the text marks as such."""
-        text, found = segment.text, []
+    def _symbols(self, segment: Segment, number: int, day: date, taken: bytearray) -> list[_Candidate]:
+        """Tickers that the text marks as such; here as below, `taken` says which characters belong to a name already."""
+        text = segment.text
+        found: list[_Candidate] = []
 
-        def add(match: re.Match[str], group: int, held: tuple[Listing, Company] | None, score: float) -> bool:
+        def add(match: re.Match[str], group: int, held: tuple[Listing, Company] | None, score: float) -> None:
             if held:
-                one = _Candidate(number, *match.span(group), held[1], 2, Shape.CAPITAL, score)
-                found.append(one)
-            return held is not None
+                start, end = map(segment.normal_at, match.span(group))
+                if _take(taken, start, end):
+                    found.append(_Candidate(number, start, end, held[1], 2, Shape.CAPITAL, score))
 
         if "$" in text:
             for match in CASHTAG.finditer(text):
@@ -135,29 +140,15 @@ class Linker:
                 held = self._holding(match[1], day) if "." in match[1] else self._american(match[1], day)
                 plain = held is not None and not held[0].word and len(match[1]) > 2
                 add(match, 1, held, SURE if plain else 0.0)
-        return [_to_normal(one, segment) for one in found]
+        return found
 
     def _american(self, ticker: str, day: date) -> tuple[Listing, Company] | None:
         """The American holder of a ticker: what a text means that names no exchange."""
         held = self._holding(ticker, day)
         return held if held and held[0].exchange in AMERICAN else None
 
-    def _bare_tickers(self, segment: Segment, number: int, day: date, taken: list[_Candidate]) -> list[_Candidate]:
-        """Tickers in mere capitals, where nothing else was found."""
-        found = []
-        for match in BARE.finditer(segment.text):
-            if match[0] not in self._bare or segment.shouted:
-                continue
-            held = self._american(match[0], day)
-            if held and not held[0].word:
-                score = BARE_SCORE[len(match[0])]
-                one = _to_normal(_Candidate(number, *match.span(), held[1], 2, Shape.CAPITAL, score), segment)
-                if all(one.end <= other.start or one.start >= other.end for other in taken):
-                    found.append(one)
-        return found
-
-    def _names(self, segment: Segment, number: int, day: date, marked: list[_Candidate]) -> list[_Candidate]:
-        """Names in the segment, none overlapping another or a marked ticker; several candidates where companies share one."""
+    def _names(self, segment: Segment, number: int, day: date, taken: bytearray) -> list[_Candidate]:
+        """Names in the segment, the longer first; several candidates where companies share one."""
         normal = segment.normal
         hits = []
         for last, (length, names) in self._automaton.iter(normal):
@@ -167,21 +158,34 @@ class Linker:
                 if valid or not names:
                     hits.append((start, end, valid))
         hits.sort(key=lambda hit: (hit[0] - hit[1], hit[0]))
-        taken = [(one.start, one.end) for one in marked]
         candidates = []
         for start, end, names in hits:
-            if all(end <= other_start or start >= other_end for other_start, other_end in taken):
-                taken.append((start, end))
+            if _take(taken, start, end):
                 candidates += [_candidate(segment, number, start, end, name) for name in names]
         return candidates
+
+    def _bare_tickers(self, segment: Segment, number: int, day: date, taken: bytearray) -> list[_Candidate]:
+        """Tickers in mere capitals, where nothing else was found."""
+        found = []
+        for match in BARE.finditer(segment.text):
+            if match[0] not in self._bare or segment.shouted:
+                continue
+            held = self._american(match[0], day)
+            start, end = map(segment.normal_at, match.span())
+            if held and not held[0].word and _take(taken, start, end):
+                found.append(_Candidate(number, start, end, held[1], 2, Shape.CAPITAL, BARE_SCORE[len(match[0])]))
+        return found
 
     def _weigh(self, candidates: list[_Candidate], segments: list[Segment], sure: set[str]) -> None:
         """Add to the scores what the context says; where companies share a name, only the likeliest keeps its score."""
         open_ones = [one for one in candidates if one.score < SURE]
         padded = "".join(segment.padded for segment in segments) if open_ones else ""
+        of_document = {
+            one.company.id: document_score(padded, one.company.cues, self._against[one.company.id]) for one in open_ones
+        }
         for one in open_ones:
             one.score += context_score(segments[one.number], one.start, one.end, one.ambiguity, one.shape)
-            one.score += document_score(padded, one.company.cues, self._against[one.company.id])
+            one.score += of_document[one.company.id]
         _keep_best(candidates)
         sure |= {one.company.id for one in candidates if one.score >= ACCEPT}
         for one in open_ones:
@@ -201,6 +205,14 @@ def _words_against(company: Company) -> tuple[str, ...]:
     """Those of its words against it that do not contain one of its names."""
     names = [f" {normalise(alias.text)[0]} " for alias in company.aliases]
     return tuple(word for word in company.against if not any(name in f" {word} ".replace("'s ", " ") for name in names))
+
+
+def _take(taken: bytearray, start: int, end: int) -> bool:
+    """Mark the characters as taken; False where one of them is already."""
+    if start == end or any(taken[start:end]):
+        return False
+    taken[start:end] = b"\1" * (end - start)
+    return True
 
 
 def _is_word(normal: str, start: int, end: int) -> bool:
@@ -231,12 +243,6 @@ def _shape(segment: Segment, start: int, end: int, name: str) -> Shape:
             return Shape.LOWER
     acronym = name.isupper() and not segment.shouted
     return Shape.CAPITAL if acronym or not (segment.flat or segment.opens(start)) else Shape.START
-
-
-def _to_normal(one: _Candidate, segment: Segment) -> _Candidate:
-    """The candidate, found in the text, with offsets of the normalised text."""
-    one.start, one.end = segment.normal_at(one.start), segment.normal_at(one.end)
-    return one
 
 
 def _keep_best(candidates: list[_Candidate]) -> None:

@@ -23,7 +23,16 @@ from squall.companies import (
     shared_names,
     shipped_file,
 )
-from squall.company_build import aliases_of, build_table, chosen_ids, clean_name, parse_alias, parse_listing, read_stocks, write_table
+from squall.company_build import (
+    aliases_of,
+    build_table,
+    chosen_ids,
+    clean_name,
+    parse_alias,
+    parse_listing,
+    read_stocks,
+    write_table,
+)
 from squall.errors import UsageError
 from squall.settings import get_settings
 
@@ -88,7 +97,8 @@ def test_the_tickers_of_stocknet_are_known() -> None:
 
 
 def test_problems_are_named() -> None:
-    one = Company(id="one", name="One", sector="energy", listings=(Listing(ticker="AB", exchange="NYSE", until=date(2020, 1, 1)),))
+    held = Listing(ticker="AB", exchange="NYSE", until=date(2020, 1, 1))
+    one = Company(id="one", name="One", sector="energy", listings=(held,))
     other = msgspec.structs.replace(one, id="other", sector="oil", listings=(Listing(ticker="AB", exchange="NASDAQ"),))
     wrong = msgspec.structs.replace(one, listings=(Listing(ticker="C", since=date(2020, 1, 2), until=date(2020, 1, 1)),))
     assert [line.split(":")[0] for line in problems([one, other, wrong])] == ["other", "other", "one", "one"]
@@ -102,9 +112,10 @@ def test_shared_names_are_listed() -> None:
 
 def test_additions_stand_beside_the_table(tmp_path: Path) -> None:
     own = tmp_path / "own.json"
-    own.write_text('[{"id": "acme", "name": "Acme", "sector": "industrials", "listings": [{"ticker": "FB", "since": "2023-01-01"}]}]')
+    acme: dict[str, Any] = {"id": "acme", "name": "Acme", "sector": "industrials"}
+    own.write_text(json.dumps([acme | {"listings": [{"ticker": "FB", "since": "2023-01-01"}]}]))
     assert load_companies(own)[-1].id == "acme"
-    own.write_text('[{"id": "acme", "name": "Acme", "sector": "industrials", "listings": [{"ticker": "FB"}]}]')
+    own.write_text(json.dumps([acme | {"listings": [{"ticker": "FB"}]}]))
     with pytest.raises(CompanyError, match="acme: ticker FB belongs to meta-platforms"):
         load_companies(own)
     own.write_text('[{"id": "apple", "name": "Apple Records", "sector": "communication"}]')
