@@ -290,11 +290,13 @@ def test_ranks_follow_from_the_rows(context: Context, week: list[Message]) -> No
     in_order(context, week)
     wrong = rows(
         context,
-        "SELECT id FROM (SELECT id, rank, row_number() OVER (PARTITION BY story_id ORDER BY event_time, id COLLATE \"C\") - 1 AS true_rank "
+        'SELECT id FROM (SELECT id, rank, row_number() OVER (PARTITION BY story_id ORDER BY event_time, id COLLATE "C") - 1 AS true_rank '
         "FROM article) ranked WHERE rank <> true_rank",
     )
     assert wrong == []
-    pairs = rows(context, "SELECT a.rank, m.novelty FROM mention m JOIN article a ON a.id = m.article_id AND a.story_id = m.story_id")
+    pairs = rows(
+        context, "SELECT a.rank, m.novelty FROM mention m JOIN article a ON a.id = m.article_id AND a.story_id = m.story_id"
+    )
     assert len(pairs) == rows(context, "SELECT count(*) FROM mention")[0][0]
     assert all(novelty(rank) == stored_novelty for rank, stored_novelty in pairs)
     sizes = rows(
@@ -312,7 +314,8 @@ def keeping_revisions(rng: random.Random, week: Sequence[Message]) -> list[Messa
     rng.shuffle(places)
     of = {message.offset: decode(message.value or b"", News) for message in week}
     return sorted(
-        week, key=lambda one: (min(places[o] for o in of if of[o].article_id == of[one.offset].article_id), of[one.offset].revision)
+        week,
+        key=lambda one: (min(places[o] for o in of if of[o].article_id == of[one.offset].article_id), of[one.offset].revision),
     )
 
 
