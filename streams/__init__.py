@@ -1,0 +1,1 @@
+"""Stream agents: intake, market, scoring, watch, notify; `logic/` is the pure part."""
