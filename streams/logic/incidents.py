@@ -54,7 +54,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
 
 
 class Step(Struct, frozen=True):
-    """What a minute did to an incident. `stories` are those that made it fire, heaviest first."""
+    """What a minute did to an incident. `stories` are those that made it open or fire, heaviest first."""
 
     kind: Kind
     incident: Incident
@@ -149,18 +149,18 @@ class Watch:
         incident = self._open.get(signal.scope)
         if incident is None and not surging:
             return
+        undecided = surging and (incident is None or incident.state == "pending")
+        found = stories(signal.scope, signal.minute) if undecided else ()
         if incident is None:
             incident = self._opened(signal)
-            self._keep(Step("opened", incident, signal), steps)
+            self._keep(Step("opened", incident, signal, found), steps)
         else:
             peak = max(incident.peak, signal.surprise)
             incident = structs.replace(incident, updated=signal.minute, surprise=signal.surprise, peak=peak)
             self._keep(Step("updated", incident, signal), steps)
-        if surging and incident.state == "pending":
-            found = stories(signal.scope, signal.minute)
-            if len(found) >= self._settings.min_stories:
-                fired = structs.replace(incident, state="firing", fired=signal.minute)
-                self._keep(Step("fired", fired, signal, found), steps)
+        if undecided and len(found) >= self._settings.min_stories:
+            fired = structs.replace(incident, state="firing", fired=signal.minute)
+            self._keep(Step("fired", fired, signal, found), steps)
         self._calm_down(signal, steps)
 
     def _opened(self, signal: Signal) -> Incident:

@@ -8,7 +8,7 @@ import re
 from enum import IntEnum
 
 from streams.logic.link_text import Segment
-from streams.logic.link_words import ARTICLES, BEFORE, FINANCE, NOT_NAMES, NOUNS, PHRASES, VERBS, WEAK_VERBS
+from streams.logic.link_words import ARTICLES, BEFORE, FINANCE, NOT_NAMES, NOUNS, PHRASES, PLANS, POSSESSED, VERBS, WEAK_VERBS
 
 ACCEPT = 1.0
 
@@ -59,13 +59,14 @@ def context_score(segment: Segment, start: int, end: int, ambiguity: int, shape:
     """Cues within about ten words of the occurrence at `start`..`end` of the normalised segment."""
     left, right = segment.normal[max(0, start - 60) : start], segment.normal[end : end + 60]
     score = 0.0
-    if right.startswith("'s ") or (right.startswith("' ") and segment.normal[end - 1] == "s"):
+    owner = right.startswith("'s ") or (right.startswith("' ") and segment.normal[end - 1] == "s")
+    if owner:
         score += POSSESSIVE
-        right = right[2:]
+        right = right[right.index(" ") :]
     clause = re.split(r"[!?;:]|\. ", right, maxsplit=1)[0]
     after = WORD.findall(clause)
     before = WORD.findall(left)
-    score += _after(after, clause, shape) + _before(before, shape, ambiguity)
+    score += _after(after, clause, shape, owner) + _before(before, shape, ambiguity)
     near = {word.rstrip(".") for word in before[-8:] + WORD.findall(right)[:8]}
     score += min(NEARBY_MOST, NEARBY * len(near & FINANCE))
     if shape is not Shape.LOWER and not segment.shouted:
@@ -73,17 +74,17 @@ def context_score(segment: Segment, start: int, end: int, ambiguity: int, shape:
     return score
 
 
-def _after(after: list[str], clause: str, shape: Shape) -> float:
+def _after(after: list[str], clause: str, shape: Shape, owner: bool) -> float:
     if not after:
         return 0.0
-    first = after[0]
-    attached = clause.startswith((" ", "'"))
-    if attached and first in NOUNS:
-        return NEXT_NOUN
-    if attached and first in VERBS:
-        return NEXT_VERB
-    if attached and first in WEAK_VERBS and shape is not Shape.LOWER:
-        return LATER_VERB
+    first, second = after[0], after[1] if len(after) > 1 else ""
+    if clause.startswith(" "):
+        if first in NOUNS or (owner and first in POSSESSED):
+            return NEXT_NOUN
+        if first in VERBS or (first == "to" and second in PLANS) or (first == "in" and second == "talks"):
+            return NEXT_VERB
+        if first in WEAK_VERBS and shape is not Shape.LOWER:
+            return LATER_VERB
     return LATER_VERB if any(word in VERBS for word in after[1:4]) else 0.0
 
 

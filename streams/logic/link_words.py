@@ -11,29 +11,58 @@ NOUNS = frozenset((
 ))  # fmt: skip
 """What a company has or is: "Apple shares"."""
 
+POSSESSED = frozenset((
+    "annual", "app", "beat", "bid", "biggest", "breach", "business", "cash", "chief's", "comeback", "credit", "data",
+    "deal", "debt", "decline", "factories", "factory", "fall", "finance", "first", "former", "founder", "growth",
+    "holiday", "latest", "lawsuit", "lawyers", "loans", "loss", "losses", "market", "miss", "new", "offer", "plan",
+    "plans", "plant", "plants", "pledge", "plunge", "problems", "product", "products", "purchase", "quarter", "rally",
+    "rating", "rebound", "recall", "record", "report", "rise", "rival", "rivals", "sale", "sales", "settlement", "slide",
+    "slump", "strategy", "surge", "top", "troubles", "turnaround", "valuation", "warning", "website", "woes",
+))  # fmt: skip
+"""What it has, where it stands as the owner: "Target's warning"."""
+
 VERBS = frozenset((
-    "acquired", "acquires", "added", "adds", "agreed", "agrees", "announced", "announces", "apologises", "apologizes",
-    "appoints", "beats", "began", "begins", "boosted", "boosts", "bought", "builds", "buys", "canceled", "cancelled",
-    "cancels", "climbed", "climbs", "closed", "closes", "completes", "confirmed", "confirms", "crashed", "crashes",
-    "cratered", "craters", "cuts", "declined", "declines", "delayed", "delays", "denied", "denies", "dipped", "dips",
-    "disappoints", "doubled", "doubles", "down", "downgrades", "dropped", "drops", "earned", "earns", "enters", "exits",
-    "expected", "expects", "extends", "faces", "falls", "fell", "filed", "files", "fined", "fires", "forecasts",
-    "gained", "gains", "gets", "grounds", "guides", "halted", "halts", "hiked", "hikes", "hires", "hits", "idles",
-    "impresses", "initiates", "invests", "joined", "joins", "jumped", "jumps", "keeps", "lags", "launched", "launches",
-    "lifted", "lifts", "loses", "lost", "made", "makes", "missed", "misses", "named", "names", "narrows", "needs",
-    "opened", "opens", "ousts", "outperforms", "overtakes", "paid", "pays", "planned", "plans", "plunged", "plunges",
-    "posted", "posts", "quadruples", "raised", "raises", "rallied", "rallies", "reaffirms", "rebounds", "recalled",
-    "recalls", "reiterates", "reported", "reports", "resumes", "returned", "returns", "reveals", "rises", "rose", "said",
-    "sank", "says", "scraps", "secures", "seeks", "sees", "sells", "settled", "settles", "sheds", "shuts", "signed",
-    "signs", "sinks", "slashed", "slashes", "slid", "slides", "slipped", "slips", "slumped", "slumps", "soared", "soars",
-    "sold", "spins", "splits", "started", "starts", "sticks", "stumbles", "sued", "sues", "surged", "surges", "suspends",
-    "topped", "tops", "trades", "trails", "trimmed", "trims", "triples", "tumbled", "tumbles", "underperforms",
-    "unveiled", "unveils", "up", "upgrades", "warned", "warns", "widens", "wins", "withdraws", "won",
+    "absorbs", "accepts", "acquired", "acquires", "added", "adds", "admits", "agreed", "agrees", "announced",
+    "announces", "apologises", "apologizes", "appeals", "appoints", "approves", "asks", "backs", "beats", "began",
+    "begins", "bets", "bid", "bids", "blames", "blasts", "boosted", "boosts", "bought", "braces", "brings", "builds",
+    "buys", "canceled", "cancelled", "cancels", "climbed", "climbs", "closed", "closes", "clouds", "completes",
+    "confirmed", "confirms", "crashed", "crashes", "cratered", "craters", "cuts", "debuts", "declined", "declines",
+    "defends", "delayed", "delays", "denied", "denies", "dipped", "dips", "disappoints", "ditches", "doubled", "doubles",
+    "down", "downgrades", "drags", "dropped", "drops", "dumps", "earned", "earns", "ends", "enters", "exits", "expanded",
+    "expands", "expected", "expects", "extends", "eyes", "faces", "fails", "falls", "fell", "filed", "files", "finds",
+    "fined", "fires", "forecasts", "freezes", "furloughs", "gained", "gains", "gets", "gives", "grounds", "guides",
+    "halted", "halts", "halved", "halves", "hiked", "hikes", "hires", "hits", "idled", "idles", "impresses", "initiates",
+    "inks", "invested", "invests", "joined", "joins", "jumped", "jumps", "keeps", "lags", "lands", "launched",
+    "launches", "leads", "lifted", "lifts", "loses", "lost", "lowered", "lowers", "lures", "made", "makes", "merges",
+    "missed", "misses", "moves", "mulls", "named", "names", "narrows", "needs", "offers", "opened", "opens", "ousts",
+    "outperforms", "overhauls", "overtakes", "paid", "parks", "partners", "pauses", "pays", "planned", "plans",
+    "pledges", "plunged", "plunges", "poaches", "posted", "posts", "pours", "prepares", "prices", "promotes", "pulls",
+    "pushes", "puts", "quadruples", "raised", "raises", "rallied", "rallies", "readies", "reaffirms", "reassures",
+    "rebounds", "rebrands", "recalled", "recalls", "recovered", "recovers", "redesigns", "rehires", "reinstates",
+    "reiterates", "rejects", "relaunches", "reopens", "reported", "reports", "restarts", "resumes", "returned",
+    "returns", "revamps", "reveals", "rises", "rose", "said", "sank", "says", "scraps", "secures", "seeks", "sees",
+    "sells", "settled", "settles", "sheds", "ships", "shocks", "shuts", "signed", "signs", "sinks", "slashed", "slashes",
+    "slid", "slides", "slipped", "slips", "slumped", "slumps", "soared", "soars", "sold", "soothes", "spends", "spins",
+    "splits", "started", "starts", "sticks", "stops", "struggles", "stumbles", "stuns", "succeeds", "sued", "sues",
+    "surged", "surges", "suspended", "suspends", "swallows", "swaps", "takes", "taps", "teams", "teases", "tells",
+    "tests", "topped", "tops", "touts", "trades", "trails", "tries", "trimmed", "trims", "triples", "tumbled", "tumbles",
+    "turns", "underperforms", "unveiled", "unveils", "unwinds", "up", "upgrades", "vows", "walks", "warned", "warns",
+    "weighs", "widens", "wins", "withdraws", "won",
 ))  # fmt: skip
 """What companies and their shares do in headlines."""
 
+PLANS = frozenset((
+    "acquire", "add", "announce", "appeal", "begin", "boost", "bring", "build", "buy", "close", "combine", "cut",
+    "delay", "drop", "eliminate", "end", "exit", "expand", "freeze", "halt", "help", "hire", "hold", "host", "increase",
+    "invest", "join", "launch", "lay", "leave", "list", "lose", "lower", "make", "merge", "move", "offer", "open",
+    "participate", "pay", "present", "produce", "pull", "raise", "recall", "reduce", "release", "replace", "report",
+    "restructure", "resume", "return", "scrap", "sell", "separate", "settle", "shed", "shut", "slash", "spend", "spin",
+    "split", "start", "stop", "sue", "supply", "suspend", "take", "test", "trim", "unveil", "webcast",
+))  # fmt: skip
+"""What they are about to do: "Intel to buy"."""
+
 WEAK_VERBS = frozenset((
-    "can", "could", "had", "has", "is", "may", "must", "should", "to", "was", "will", "would",
+    "can", "could", "had", "has", "is", "may", "must", "should", "was", "will", "would",
 ))  # fmt: skip
 """What may follow any subject."""
 
@@ -45,10 +74,10 @@ BEFORE = frozenset((
 """What introduces a company: "chipmaker Intel", "buy Ford"."""
 
 PHRASES = frozenset((
-    "analyst at", "analysts at", "bearish on", "bid for", "bullish on", "ceo of", "chief of", "earnings from",
-    "investors in", "maker of", "neutral on", "overweight on", "owner of", "parent of", "results from",
-    "shareholders of", "shares in", "shares of", "stake in", "stock of", "sues", "takeover of", "target on",
-    "underweight on",
+    "analyst at", "analysts at", "bearish on", "bid for", "bullish on", "ceo of", "chief of", "deal with",
+    "earnings from", "investors in", "maker of", "neutral on", "overweight on", "owner of", "parent of", "results from",
+    "shareholders of", "shares in", "shares of", "stake in", "stock of", "sues", "takeover of", "talks with",
+    "target on", "underweight on",
 ))  # fmt: skip
 """Pairs of words that do so too: "shares of Target"."""
 
@@ -83,5 +112,5 @@ OPENERS = frozenset((
 ))  # fmt: skip
 """Words that may have a capital before a name without being a part of it."""
 
-NOT_NAMES = NOUNS | VERBS | WEAK_VERBS | BEFORE | ARTICLES | OPENERS
+NOT_NAMES = NOUNS | VERBS | WEAK_VERBS | BEFORE | ARTICLES | OPENERS | {"to"}
 """Words that, with a capital beside a name, do not make it a part of a longer one."""
