@@ -1,6 +1,6 @@
 """Precision and recall of company linking over (sentence, company) pairs.
 
-`python benchmarks/linking.py` prints those of the held-out half; `--errors` lists the errors of the development half instead. The
+`python -m benchmarks.linking` prints those of the held-out half; `--errors` lists the errors of the development half instead. The
 held-out half is never read item by item.
 """
 
