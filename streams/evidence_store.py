@@ -1,0 +1,65 @@
+"""The negative stories of a scope's window, as they stood at its end."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from squall.records import MILLION
+from streams.logic.incidents import Evidence
+from streams.logic.scopes import parse_scope, topic_slug
+
+# Negative is what is no less likely negative than anything else. Of a story its heaviest mention speaks; the order is total, so
+# that the same rows give the same evidence. Topics are compared as slugs in Python, as SQL has no such function.
+_STORIES = """
+SELECT * FROM (
+    SELECT DISTINCT ON (m.story_id) m.story_id, m.article_id, s.mention_id, s.event_time, s.topic,
+           s.negative, s.neutral, s.positive, s.weight
+    FROM score s JOIN mention m ON m.id = s.mention_id AND m.event_time = s.event_time
+    WHERE s.event_time >= %(first)s AND s.event_time < %(end)s AND NOT s.late AND NOT s.withdrawn AND s.weight > 0
+      AND s.negative >= greatest(s.neutral, s.positive) {where}
+    ORDER BY m.story_id, s.weight::bigint * s.negative DESC, s.event_time, s.mention_id
+) AS story ORDER BY weight::bigint * negative DESC, event_time, mention_id
+"""
+_ARTICLES = """
+SELECT a.id, a.title, a.source, a.url,
+       (SELECT count(*) FROM article o WHERE o.story_id = a.story_id AND o.event_time < %(end)s)
+FROM article a WHERE a.id = ANY(%(ids)s)
+"""
+
+
+def read_stories(connection: Connection, scope: str, end: datetime, window: timedelta) -> tuple[Evidence, ...]:
+    """The negative stories that a scope got in the window before `end`, on time, heaviest first."""
+    parts = parse_scope(scope)
+    where = ""
+    values: dict[str, Any] = {"first": end - window, "end": end}
+    if parts.company_id:
+        where, values = "AND s.company_id = %(company)s", values | {"company": parts.company_id}
+    elif parts.sector:
+        where, values = "AND s.sector = %(sector)s", values | {"sector": parts.sector}
+    if parts.topic:
+        labels = connection.exec_driver_sql(
+            "SELECT DISTINCT topic FROM score WHERE event_time >= %(first)s AND event_time < %(end)s", values
+        ).scalars()
+        where += " AND s.topic = ANY(%(topics)s)"
+        values |= {"topics": [label for label in labels if topic_slug(label) == parts.topic]}
+    rows = connection.exec_driver_sql(_STORIES.format(where=where), values).mappings().all()
+    found = connection.exec_driver_sql(_ARTICLES, {"ids": [row["article_id"] for row in rows], "end": end})
+    articles: dict[str, Any] = {row[0]: row[1:] for row in found}
+    return tuple(
+        Evidence(
+            article_id=row["article_id"],
+            story_id=row["story_id"],
+            title=articles[row["article_id"]][0],
+            source=articles[row["article_id"]][1],
+            url=articles[row["article_id"]][2],
+            event_time=row["event_time"],
+            negative=row["negative"] / MILLION,
+            neutral=row["neutral"] / MILLION,
+            positive=row["positive"] / MILLION,
+            weight=row["weight"] / MILLION,
+            story_articles=articles[row["article_id"]][3],
+        )
+        for row in rows
+        if row["article_id"] in articles
+    )

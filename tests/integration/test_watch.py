@@ -1,0 +1,393 @@
+import io
+import random
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import msgspec
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import text
+
+from squall.db.tables import Base
+from squall.records import Alert, Mention, Tick, decode
+from squall.settings import NotifySettings, StreamSettings
+from streams.notify import Console, Notifier, TopicNotifier, Webhook, channel_names, pause
+from streams.runtime import Context
+from streams.scoring import Scoring
+from streams.standstill import Standstill
+from streams.watch import Watcher
+from tests.integration.stage import START, StandIn, mention, messages, stage, store_decisions
+from tests.outcome import outcome
+
+MINUTE = timedelta(minutes=1)
+LATENESS = 5
+
+
+@pytest.fixture(scope="module")
+def module_context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Context]:
+    with stage(tmp_path_factory.mktemp("watch"), stream=StreamSettings(lateness_s=60 * LATENESS)) as context:
+        yield context
+
+
+@pytest.fixture
+def context(module_context: Context) -> Context:
+    empty(module_context)
+    return module_context
+
+
+def empty(context: Context) -> None:
+    with context.engine.begin() as connection:
+        connection.execute(text(f"TRUNCATE {', '.join(Base.metadata.tables)} CASCADE"))
+        connection.execute(
+            text("INSERT INTO company VALUES ('boeing', 'Boeing', 'industrials', 'US'), ('ibm', 'IBM', NULL, 'US')")
+        )
+
+
+def rows(context: Context, query: str) -> list[dict[str, Any]]:
+    with context.engine.connect() as connection:
+        return [dict(row) for row in connection.execute(text(query)).mappings()]
+
+
+def score(context: Context, found: list[Mention]) -> None:
+    store_decisions(context, found)
+    scoring = Scoring(context, StandIn())
+    for first in range(0, len(found), 200):
+        scoring.handle(messages(*found[first : first + 200]))
+
+
+def close(context: Context, minutes: float) -> None:
+    """Let the watermark pass so many minutes, and decide what that closes."""
+    send_ticks(context, minutes)
+    Watcher(context, patience_s=0).run()
+
+
+def send_ticks(context: Context, minutes: float) -> None:
+    scoring = Scoring(context, StandIn())
+    partitions = range(context.settings.kafka.partitions)
+    at = START + minutes * MINUTE
+    for partition in partitions:
+        scoring.handle(messages(*(Tick(at=at, origin=origin) for origin in partitions), partition=partition))
+
+
+def burst(count: int = 8, start: int = 0, company: str = "boeing") -> list[Mention]:
+    name = company.capitalize()
+    return [mention(f"{company}{start + n}", f"{name} falls {n}", minute=start + n, company_id=company) for n in range(count)]
+
+
+def week(seed: int = 5, count: int = 600) -> list[Mention]:
+    """A week about two companies, with two bursts for one of them."""
+    rng = random.Random(seed)
+    found = [
+        mention(
+            f"a{n}",
+            f"Company {rng.choice(('falls', 'gains', 'gains', 'meets', 'meets'))} {n}",
+            minute=rng.uniform(0, 7 * 1440),
+            company_id=rng.choice(("boeing", "ibm")),
+            novelty=rng.choice((100, 100, 50, 33)),
+            story_id=f"a{n - n % 3}",
+        )
+        for n in range(count)
+    ]
+    return [*found, *burst(20, 5000), *burst(20, 8000)]
+
+
+def test_a_burst_fires_with_its_evidence_and_resolves(context: Context) -> None:
+    copy = mention("copy", "Boeing falls again", minute=6.5, story_id="boeing1", novelty=50)
+    good = mention("good", "Boeing gains a little", minute=6.6)
+    score(context, [*burst(), copy, good])
+    close(context, 10)
+    [incident] = rows(context, "SELECT * FROM incident")
+    assert incident["state"] == "firing"
+    assert incident["company_id"] == "boeing"
+    assert incident["opened_at"] <= incident["fired_at"] <= START + 4 * MINUTE
+    stories = incident["inputs"]["stories"]
+    assert stories == len(incident["evidence"]) >= context.settings.rule.min_stories
+    assert incident["summary"].startswith(f"Boeing: {stories} negative stories in 6 h, weight ")
+    assert incident["surprise"] >= incident["threshold"]
+    first = incident["evidence"][0]
+    assert first["title"] == "Boeing falls 0"
+    assert first["source"] == "Harbour Wire"
+    assert first["url"] == "https://news.example/boeing0"
+    assert first["story_articles"] == 1
+    assert len({story["story_id"] for story in incident["evidence"]}) == stories
+
+    close(context, 3 * 1440)
+    assert [row["state"] for row in rows(context, "SELECT state FROM incident")] == ["resolved"]
+    events = rows(context, "SELECT number, kind, state, at FROM incident_event ORDER BY number")
+    assert [event["kind"] for event in events][-2:] == ["fired", "resolved"]
+    assert [event["number"] for event in events] == list(range(1, len(events) + 1))
+    told = rows(context, "SELECT channel, payload FROM outbox ORDER BY number")
+    assert [(row["channel"], row["payload"]["state"]) for row in told] == [("topic", "firing"), ("topic", "resolved")]
+
+
+def test_evidence_is_what_was_there_at_the_end_of_the_minute(context: Context) -> None:
+    score(context, [*burst(12), mention("later", "Boeing falls", minute=30, story_id="boeing0", novelty=50)])
+    close(context, 60)
+    [incident] = rows(context, "SELECT * FROM incident")
+    seen = [story["event_time"] for story in incident["evidence"]]
+    assert max(seen) < (incident["fired_at"] + MINUTE).isoformat()
+    assert [story["story_articles"] for story in incident["evidence"]] == [1] * len(seen)
+
+
+def test_many_copies_of_one_story_stay_below_the_line_or_pending(context: Context) -> None:
+    copies = [mention(f"c{n}", "Boeing falls", minute=n / 4, story_id="c0", novelty=100 // (1 + n)) for n in range(60)]
+    score(context, copies)
+    close(context, 30)
+    assert rows(context, "SELECT state FROM incident WHERE fired_at IS NOT NULL") == []
+    assert rows(context, "SELECT * FROM outbox") == []
+
+
+def test_nothing_is_decided_before_the_watermark_has_passed_by_the_lateness(context: Context) -> None:
+    score(context, burst())
+    close(context, 1 + LATENESS - 0.1)
+    assert rows(context, "SELECT at FROM cursor") == [{"at": START - MINUTE}]
+    close(context, 1 + LATENESS)
+    assert rows(context, "SELECT at FROM cursor") == [{"at": START}]
+
+
+def test_without_a_time_record_from_each_partition_nothing_is_decided(context: Context) -> None:
+    score(context, burst())
+    Scoring(context, StandIn()).handle(messages(Tick(at=START + 60 * MINUTE)))
+    Watcher(context, patience_s=0).run()
+    assert rows(context, "SELECT * FROM cursor") == []
+
+
+def test_what_came_too_late_moves_no_decision(context: Context) -> None:
+    close(context, 60)
+    score(context, burst())
+    close(context, 120)
+    assert rows(context, "SELECT DISTINCT late FROM mood") == [{"late": True}]
+    assert rows(context, "SELECT * FROM incident") == []
+
+
+def decided(context: Context) -> dict[str, list[str]]:
+    with context.engine.connect() as connection:
+        outbox = connection.execute(text("SELECT incident_id, number, channel, payload::text FROM outbox"))
+        found = {"outbox": sorted(map(repr, outbox))}
+    return found | {table: outcome(context.engine)[table] for table in ("incident", "incident_event", "mood", "score")}
+
+
+@pytest.mark.parametrize("seed", [5, 6])
+def test_chunks_restarts_and_pace_change_nothing(context: Context, seed: int) -> None:
+    score(context, week(seed))
+    close(context, 20 * 1440)
+    whole = decided(context)
+    assert rows(context, "SELECT count(*) AS fired FROM incident WHERE fired_at IS NOT NULL")[0]["fired"] >= 2
+
+    empty(context)
+    score(context, week(seed))
+    send_ticks(context, 20 * 1440)
+    Watcher(context, chunk_rows=7, patience_s=0).run()
+    assert decided(context) == whole
+
+    empty(context)
+    for day in range(7):
+        score(context, [one for one in week(seed) if day * 1440 * MINUTE <= one.event_time - START < (day + 1) * 1440 * MINUTE])
+        for hour in range(0, 24, 6):
+            close(context, day * 1440 + 60 * hour + 11)
+    close(context, 20 * 1440)
+    assert decided(context) == whole
+
+
+def test_several_that_watch_at_once_decide_as_one(context: Context) -> None:
+    score(context, week())
+    close(context, 20 * 1440)
+    whole = decided(context)
+
+    empty(context)
+    score(context, week())
+    watchers = [Watcher(context, chunk_rows=20, patience_s=0) for _ in range(3)]
+    failures: list[BaseException] = []
+
+    def work(watcher: Watcher) -> None:
+        try:
+            while rows(context, "SELECT count(*) AS n FROM cursor WHERE at >= '2015-03-20'")[0]["n"] == 0:
+                watcher.run()
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(watcher,)) for watcher in watchers]
+    for thread in threads:
+        thread.start()
+    for day in range(21):
+        send_ticks(context, day * 1440)
+    for thread in threads:
+        thread.join(120)
+    assert failures == []
+    assert decided(context) == whole
+
+
+def test_another_takes_over_only_after_its_patience(context: Context) -> None:
+    score(context, burst())
+    close(context, 20)
+    send_ticks(context, 60)
+    Watcher(context, patience_s=3600).run()
+    assert rows(context, "SELECT at FROM cursor") == [{"at": START + (20 - LATENESS - 1) * MINUTE}]
+    Watcher(context, patience_s=0).run()
+    assert rows(context, "SELECT at FROM cursor") == [{"at": START + (60 - LATENESS - 1) * MINUTE}]
+
+
+def test_an_act_of_a_person_is_kept(context: Context) -> None:
+    score(context, burst())
+    close(context, 20)
+    with context.engine.begin() as connection:
+        connection.execute(text("UPDATE incident SET state = 'acknowledged', acknowledged_at = opened_at"))
+        connection.execute(
+            text("INSERT INTO incident_event SELECT id, 9, opened_at, 'acknowledged', 'acknowledged', 'ana', '{}' FROM incident")
+        )
+    score(context, [mention("more", "Boeing falls more", minute=40)])
+    close(context, 100)
+    assert [row["state"] for row in rows(context, "SELECT state FROM incident")] == ["acknowledged"]
+    close(context, 3 * 1440)
+    assert [row["state"] for row in rows(context, "SELECT state FROM incident")] == ["resolved"]
+    assert [row["number"] for row in rows(context, "SELECT number FROM incident_event ORDER BY number")][-2:] == [9, 10]
+
+
+# --- delivery ---
+
+
+def with_channels(context: Context, **notify: Any) -> Context:
+    settings = context.settings.model_copy(update={"notify": NotifySettings(in_namespaces=True, **notify)})
+    return Context(settings, context.engine)
+
+
+def fire(context: Context) -> None:
+    score(context, burst())
+    close(context, 3 * 1440)
+
+
+def test_replays_are_silent_unless_asked(context: Context) -> None:
+    assert channel_names(context.settings) == ("topic",)
+    loud = with_channels(context, webhook_url=SecretStr("http://127.0.0.1:1/"))
+    assert channel_names(loud.settings) == ("topic", "console", "webhook")
+    assert channel_names(context.settings.in_namespace("")) == ("topic", "console")
+
+
+def test_the_console_shows_each_alert_once_in_order(context: Context) -> None:
+    loud = with_channels(context)
+    fire(loud)
+    out = io.StringIO()
+    for _ in range(2):
+        Notifier(loud, "console", Console(out)).run()
+    lines = out.getvalue().splitlines()
+    assert lines[0].startswith("▲ HIGH firing  2015-03-02 00:0")
+    assert "Boeing: " in lines[0]
+    assert "    Boeing falls 0 (Harbour Wire)" in lines
+    assert [line.split()[2] for line in lines if line.startswith("▲")] == ["firing", "resolved"]
+
+
+def test_the_topic_gets_alerts_and_they_are_done_when_sent(context: Context) -> None:
+    fire(context)
+    notifier = TopicNotifier(context)
+    first = notifier.run()
+    [alert] = [decode(send.value, Alert) for send in first]
+    assert alert.state == "firing"
+    assert alert.scope_name == "Boeing"
+    assert len(alert.evidence) >= 4
+    assert TopicNotifier(context).run() == []
+    second = notifier.run()
+    assert [decode(send.value, Alert).state for send in second] == ["resolved"]
+    assert notifier.run() == []
+    assert rows(context, "SELECT count(*) AS n FROM outbox WHERE delivered_at IS NULL") == [{"n": 0}]
+
+
+class Endpoint(BaseHTTPRequestHandler):
+    answers: tuple[int, ...] = ()
+    got: tuple[tuple[str, bytes], ...] = ()
+
+    def do_POST(self) -> None:
+        cls = type(self)
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        cls.got += ((self.headers["Idempotency-Key"], body),)
+        status, cls.answers = (cls.answers[0], cls.answers[1:]) if cls.answers else (200, ())
+        self.send_response(status)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def endpoint() -> Iterator[tuple[type[Endpoint], str]]:
+    handler = type("Fresh", (Endpoint,), {"answers": (), "got": ()})
+    server = HTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield handler, f"http://127.0.0.1:{server.server_port}/hook"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def hurry(context: Context) -> None:
+    with context.engine.begin() as connection:
+        connection.execute(text("UPDATE outbox SET due_at = now() - interval '1 second'"))
+
+
+def test_a_webhook_that_fails_is_tried_again_with_the_same_key_and_keeps_the_order(
+    context: Context, endpoint: tuple[type[Endpoint], str]
+) -> None:
+    handler, url = endpoint
+    loud = with_channels(context, webhook_url=SecretStr(url))
+    fire(loud)
+    handler.answers = (500, 503)
+    notifier = Notifier(loud, "webhook", Webhook(url))
+    notifier.run()
+    assert len(handler.got) == 1
+    waiting = rows(
+        context, "SELECT attempts, error, due_at > now() AS later FROM outbox WHERE channel = 'webhook' ORDER BY number"
+    )
+    assert (waiting[0]["attempts"], waiting[0]["later"]) == (1, True)
+    assert "500" in waiting[0]["error"]
+    assert waiting[1]["attempts"] == 0
+    for _ in range(2):
+        hurry(context)
+        notifier.run()
+    keys = [key for key, _ in handler.got]
+    assert keys[0] == keys[1] == keys[2] != keys[3]
+    assert [msgspec.json.decode(body)["state"] for _, body in handler.got] == ["firing"] * 3 + ["resolved"]
+    assert rows(context, "SELECT count(*) AS n FROM outbox WHERE channel = 'webhook' AND delivered_at IS NULL") == [{"n": 0}]
+
+
+def test_after_the_last_attempt_a_notification_is_dead_and_the_next_goes_out(
+    context: Context, endpoint: tuple[type[Endpoint], str]
+) -> None:
+    handler, url = endpoint
+    loud = with_channels(context, webhook_url=SecretStr(url), max_attempts=2)
+    fire(loud)
+    handler.answers = (500, 500)
+    notifier = Notifier(loud, "webhook", Webhook(url))
+    notifier.run()
+    hurry(context)
+    notifier.run()
+    notifier.run()
+    state = rows(context, "SELECT dead_at, delivered_at FROM outbox WHERE channel = 'webhook' ORDER BY number")
+    assert state[0]["dead_at"] is not None
+    assert state[1]["delivered_at"] is not None
+
+
+def test_pauses_double_up_to_five_minutes() -> None:
+    assert [pause(attempts) for attempts in (1, 2, 3, 12)] == [2, 4, 8, 300]
+
+
+def test_a_live_watermark_that_stands_still_is_an_incident(context: Context) -> None:
+    stream = StreamSettings(lateness_s=60 * LATENESS, stall_s=10)
+    live = Context(context.settings.model_copy(update={"namespace": "", "stream": stream}), context.engine)
+    looking = Standstill(live)
+    looking.run()
+    send_ticks(live, 30)
+    looking.run()
+    looking.run()
+    assert rows(context, "SELECT * FROM incident") == []
+    looking._since -= 11
+    looking.run()
+    looking.run()
+    [incident] = rows(context, "SELECT scope, rule, state, opened_at FROM incident")
+    assert incident == {"scope": "market", "rule": "watermark", "state": "firing", "opened_at": START + 30 * MINUTE}
+    send_ticks(live, 31)
+    looking.run()
+    assert [row["state"] for row in rows(context, "SELECT state FROM incident")] == ["resolved"]
+    assert {row["channel"] for row in rows(context, "SELECT channel FROM outbox")} == {"topic", "console"}
