@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import socket
+import ssl
 import warnings
 import zlib
 from collections.abc import Mapping
@@ -115,13 +116,13 @@ def is_public(address: Address) -> bool:
 class GuardedClient:
     """Fetches from addresses that others chose: only public ones, and within the settings' size, time and redirect limits.
 
-    Used as an asynchronous context manager.
+    Used as an asynchronous context manager. `verify` takes the place of the public certificate authorities.
     """
 
-    def __init__(self, settings: HttpSettings) -> None:
+    def __init__(self, settings: HttpSettings, verify: ssl.SSLContext | None = None) -> None:
         self._settings = settings
         self._client = httpx.AsyncClient(
-            transport=_CheckedTransport(allow_private=settings.allow_private),
+            transport=_CheckedTransport(allow_private=settings.allow_private, verify=verify or True),
             timeout=settings.timeout_s,
             trust_env=False,
             headers={"User-Agent": "squall", "Accept-Encoding": "gzip"},
@@ -186,9 +187,9 @@ class _CheckedTransport(httpx.AsyncBaseTransport):
     """Resolves a host itself, checks every address it has, and connects to a checked one: a second answer of the name server
     never counts. Connections are not kept, since they are known by address and not by the host that TLS was agreed with."""
 
-    def __init__(self, *, allow_private: bool) -> None:
+    def __init__(self, *, allow_private: bool, verify: ssl.SSLContext | bool) -> None:
         self._allow_private = allow_private
-        self._inner = httpx.AsyncHTTPTransport(trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
+        self._inner = httpx.AsyncHTTPTransport(verify=verify, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         host = request.url.raw_host.decode("ascii")

@@ -12,6 +12,7 @@ from html import unescape
 from io import BytesIO
 from typing import Any
 from urllib.parse import urljoin, urlsplit
+from xml.sax import SAXException
 
 from pipelines.ingest.rows import news_from_row
 from pipelines.ingest.source import Batch, Position
@@ -67,11 +68,12 @@ class Feed:
         fetched = await self.client.get(self.url, {name: value for name, value in conditions.items() if value})
         if fetched.status == 304:
             return Batch(position=position)
-        entries = await asyncio.to_thread(parse, fetched.body, fetched.headers)
+        entries, whole = await asyncio.to_thread(parse, fetched.body, fetched.headers)
         source = (urlsplit(self.url).hostname or self.url).removeprefix("www.")
         now = self.now()
         reads = [news_from_row(row, source, now) for row in (row_of(entry, fetched.url, now) for entry in entries) if row]
-        marks = {"etag": fetched.headers.get("etag"), "modified": fetched.headers.get("last-modified")}
+        # A feed that breaks off is asked for again in full.
+        marks = {"etag": fetched.headers.get("etag"), "modified": fetched.headers.get("last-modified")} if whole else {}
         return Batch(
             sends=tuple(read.send for read in reads),
             position={name: value for name, value in marks.items() if value},
@@ -80,11 +82,11 @@ class Feed:
         )
 
 
-def parse(body: bytes, headers: Mapping[str, str]) -> list[Mapping[str, Any]]:
-    """The entries of a feed.
+def parse(body: bytes, headers: Mapping[str, str]) -> tuple[list[Mapping[str, Any]], bool]:
+    """The entries of a feed, and whether its XML is well-formed to the end.
 
     Raises:
-        FetchError: the body is no feed.
+        FetchError: the body is no feed, or so broken that no entry of it can be read.
     """
     import feedparser
 
@@ -95,10 +97,11 @@ def parse(body: bytes, headers: Mapping[str, str]) -> list[Mapping[str, Any]]:
             feed = feedparser.parse(BytesIO(body), response_headers={"content-type": headers.get("content-type", "")})
         except Exception as error:
             raise FetchError(f"no feed: {error!r}") from None
-    if not feed.entries and not feed.version:
-        reason = str(feed.get("bozo_exception") or "no RSS or Atom in it")
-        raise FetchError(f"no feed: {' '.join(reason.split())}")
-    return list(feed.entries)
+    problem = feed.get("bozo_exception")
+    whole = not isinstance(problem, SAXException)
+    if not feed.entries and not (feed.version and whole):
+        raise FetchError(f"no feed: {' '.join(str(problem or 'neither RSS nor Atom').split())}")
+    return list(feed.entries), whole
 
 
 def row_of(entry: Mapping[str, Any], base: str, now: datetime) -> dict[str, Any] | None:
@@ -125,8 +128,12 @@ def row_of(entry: Mapping[str, Any], base: str, now: datetime) -> dict[str, Any]
 
 
 def _link(entry: Mapping[str, Any], base: str) -> str:
+    link = str(entry.get("link", "")).strip()
+    if link == entry.get("id") and not is_web_link(link):
+        # The parser takes any guid for a link where the feed does not say that it is none.
+        return ""
     try:
-        link = urljoin(base, str(entry.get("link", "")).strip()) if entry.get("link") else ""
+        link = urljoin(base, link) if link else ""
     except ValueError:
         return ""
     return link if is_web_link(link) and len(link) <= MAX_LINK else ""
