@@ -4,7 +4,7 @@ import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from squall.companies import load_companies
+from squall.companies import AMERICAN, load_companies
 from tests.week import BAD, FILLER, GOOD, OUTLETS, PLAIN
 
 COMPANIES = 500
@@ -42,7 +42,7 @@ def _tickers() -> list[str]:
         listing.ticker
         for company in load_companies()
         for listing in company.listings
-        if listing.ticker.isalpha() and listing.valid(START.date())
+        if listing.exchange in AMERICAN and listing.ticker.isalpha() and not listing.word and listing.valid(START.date())
     }
     if len(found) < COMPANIES:
         raise RuntimeError(f"the company table has {len(found)} usable tickers, {COMPANIES} are needed")

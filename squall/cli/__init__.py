@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from squall.cli import config, db, down, ingest, replay, status, topics, up
+from squall.cli import companies, config, db, demo, down, ingest, replay, status, topics, up
 from squall.errors import UserError
 
 app = typer.Typer(
@@ -14,12 +14,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("demo")(demo.demo)
 app.command("up")(up.up)
 app.command("status")(status.status)
 app.command("down")(down.down)
 app.add_typer(ingest.app, name="ingest")
 app.command("replay")(replay.replay)
 app.command("config")(config.config)
+app.add_typer(companies.app, name="companies")
 app.add_typer(topics.app, name="topics")
 app.add_typer(db.app, name="db")
 
