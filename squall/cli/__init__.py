@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from squall.cli import companies, config, db, demo, down, ingest, replay, status, topics, up
+from squall.cli import companies, config, db, demo, down, incidents, ingest, mentions, replay, status, topics, up
 from squall.errors import UserError
 
 app = typer.Typer(
@@ -20,6 +20,8 @@ app.command("status")(status.status)
 app.command("down")(down.down)
 app.add_typer(ingest.app, name="ingest")
 app.command("replay")(replay.replay)
+app.add_typer(incidents.app, name="incidents")
+app.add_typer(mentions.app, name="mentions")
 app.command("config")(config.config)
 app.add_typer(companies.app, name="companies")
 app.add_typer(topics.app, name="topics")
