@@ -7,10 +7,10 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from squall.records import Alert, content_id, encode, minute_of
+from squall.scopes import MARKET, scope_name
 from squall.settings import Settings
 from streams import watch_store as store
 from streams.logic.incidents import at_minute
-from streams.logic.scopes import MARKET, scope_name
 from streams.notify import channel_names
 from streams.runtime import Context, Send
 

@@ -8,11 +8,12 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection
 
+from squall.db.readback import read_names
 from squall.records import Alert, encode
+from squall.scopes import scope_name
 from streams import watch_store as store
 from streams.evidence_store import read_stories
 from streams.logic.incidents import EVIDENCE_ROWS, Evidence, Incident, Step, Watch, at_minute, inputs, minute_number, summary
-from streams.logic.scopes import scope_name
 from streams.logic.surge import Rule, WindowDetector
 from streams.notify import channel_names
 from streams.runtime import Context, Parts, Periodic, Send
@@ -117,7 +118,7 @@ class Watcher:
     def _write(self, connection: Connection, steps: Sequence[Step]) -> None:
         if not steps:
             return
-        companies, topics = store.read_names(connection)
+        companies, topics = read_names(connection)
         opened: dict[str, dict[str, Any]] = {}
         changed: dict[str, dict[str, Any]] = {}
         for step in steps:

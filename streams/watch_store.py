@@ -8,9 +8,9 @@ import msgspec
 from sqlalchemy import Connection
 
 from squall.db.tables import OPEN_STATES
+from squall.scopes import Kind, parse_scope
 from streams.logic.incidents import Incident, at_minute, minute_number
 from streams.logic.mood import Sums
-from streams.logic.scopes import Kind, parse_scope, topic_slug
 from streams.logic.surge import HOUR
 
 CURSOR = "watch"
@@ -142,14 +142,6 @@ def open_incidents(connection: Connection, rule: str) -> list[Incident]:
         )
         for key, scope, state, opened, fired, updated, surprise, peak in connection.exec_driver_sql(query, {"rule": rule})
     ]
-
-
-def read_names(connection: Connection) -> tuple[dict[str, str], dict[str, str]]:
-    """Names of companies by id, and labels of topics by slug."""
-    companies = {row.id: row.name for row in connection.exec_driver_sql("SELECT id, name FROM company")}
-    manifests = connection.exec_driver_sql("SELECT manifest FROM model_version ORDER BY first_used_at").scalars()
-    labels = (label for manifest in manifests for label in manifest.get("topic_labels", ()))
-    return companies, {topic_slug(label): label for label in labels}
 
 
 def insert_incident(connection: Connection, row: dict[str, Any]) -> bool:

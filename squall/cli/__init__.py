@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from squall.cli import companies, config, db, demo, down, incidents, ingest, mentions, replay, status, topics, up
+from squall.cli import companies, config, db, deadletters, demo, down, incidents, ingest, mentions, replay, status, topics, up, worker
 from squall.errors import UserError
 
 app = typer.Typer(
@@ -22,6 +22,8 @@ app.add_typer(ingest.app, name="ingest")
 app.command("replay")(replay.replay)
 app.add_typer(incidents.app, name="incidents")
 app.add_typer(mentions.app, name="mentions")
+app.command("worker")(worker.worker)
+app.add_typer(deadletters.app, name="deadletters")
 app.command("config")(config.config)
 app.add_typer(companies.app, name="companies")
 app.add_typer(topics.app, name="topics")

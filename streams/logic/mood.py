@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from squall.records import MILLION
-from streams.logic.scopes import MARKET, company_scope, sector_scope, topic_scope, topic_slug
+from squall.scopes import MARKET, company_scope, sector_scope, topic_scope, topic_slug
 
 
 class Sums(NamedTuple):

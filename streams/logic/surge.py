@@ -12,9 +12,9 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from squall.records import MILLION, content_id
+from squall.scopes import Kind
 from squall.settings import RuleSettings
 from streams.logic.mood import Sums
-from streams.logic.scopes import Kind
 
 HOUR = 60
 DAY = 24 * HOUR

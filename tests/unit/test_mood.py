@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from squall.scopes import company_scope, parse_scope, scope_name, topic_slug
 from streams.logic.mood import Cell, Change, Contribution, Sums, moves, parts_of, weight_of
-from streams.logic.scopes import company_scope, parse_scope, scope_name, topic_slug
 
 MINUTE = datetime(2015, 3, 2, 14, 31, tzinfo=UTC)
 HALF = Contribution("boeing", "industrials", "M&A | Investments", 700_001, 100_000, 450_000, 333_333, 500_000, False)
@@ -85,7 +85,7 @@ def test_topics_are_written_as_slugs(label: str, slug: str) -> None:
 def test_scopes_have_names_for_people() -> None:
     companies, topics = {"meta-platforms": "Facebook"}, {"m-a-investments": "M&A | Investments"}
     assert scope_name("company:meta-platforms", companies, topics) == "Facebook"
-    assert scope_name("company:meta-platforms/topic:m-a-investments", companies, topics) == "Facebook, M&A | Investments"
+    assert scope_name("company:meta-platforms/topic:m-a-investments", companies, topics) == "Facebook · M&A / Investments"
     assert scope_name("company:unheard-of", companies, topics) == "Unheard of"
     assert scope_name("sector:health-care", companies, topics) == "Health Care"
     assert scope_name("market", companies, topics) == "Market"

@@ -59,7 +59,7 @@ def parse_scope(scope: str) -> Scope:
 
 
 def scope_name(scope: str, companies: Mapping[str, str], topics: Mapping[str, str]) -> str:
-    """What people call a scope: `Facebook`, `Facebook, Earnings`, `Energy`, `Market`.
+    """What people call a scope: `Facebook`, `Facebook · Earnings`, `Energy`, `Market`.
 
     Args:
         companies: name by id.
@@ -72,8 +72,8 @@ def scope_name(scope: str, companies: Mapping[str, str], topics: Mapping[str, st
     if parts.sector:
         names.append(SECTORS.get(parts.sector) or _words(parts.sector))
     if parts.topic:
-        names.append(topics.get(parts.topic) or _words(parts.topic))
-    return ", ".join(names) or "Market"
+        names.append(topics.get(parts.topic, "").replace("|", "/") or _words(parts.topic))
+    return " · ".join(names) or "Market"
 
 
 def _words(slug: str) -> str:

@@ -1,0 +1,96 @@
+"""`squall incidents`: what fired, when, and on what evidence."""
+
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from squall.settings import get_settings
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+app = typer.Typer(help="Read incidents back.", no_args_is_help=True)
+Namespace = Annotated[str, typer.Option(help="namespace of a replay; empty: live")]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
+
+
+@app.command("list")
+def list_(namespace: Namespace = "", as_json: AsJson = False) -> None:
+    """Print all incidents, the newest first."""
+    from squall.cli.reading import reading, when
+    from squall.db.readback import list_incidents
+
+    with reading(get_settings().in_namespace(namespace)) as connection:
+        rows = list_incidents(connection)
+    if as_json:
+        print(json.dumps(rows, default=_plain))
+        return
+    if not rows:
+        print("no incidents")
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(
+        "id", "scope", "state", "severity", "opened (UTC)", "fired", "resolved", "surprise", "summary", box=None, pad_edge=False
+    )
+    for row in rows:
+        times = (when(row[name]) for name in ("opened_at", "fired_at", "resolved_at"))
+        surprise = f"{row['peak_surprise']:.1f} / {row['threshold']:.1f}"
+        table.add_row(row["id"][:8], row["name"], row["state"], row["severity"], *times, surprise, row["summary"])
+    Console().print(table)
+
+
+@app.command()
+def show(
+    incident: Annotated[str, typer.Argument(help="id of an incident, or how it begins")],
+    namespace: Namespace = "",
+    as_json: AsJson = False,
+) -> None:
+    """Print one incident with its evidence, its inputs and what happened to it."""
+    from rich.console import Console
+
+    from squall.cli.reading import reading
+    from squall.db.readback import find_incident
+
+    with reading(get_settings().in_namespace(namespace)) as connection:
+        row = find_incident(connection, incident)
+    if as_json:
+        print(json.dumps(row, default=_plain))
+    else:
+        _show(Console(soft_wrap=True, highlight=False), row)
+
+
+def _show(console: "Console", row: dict[str, Any]) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from squall.cli.reading import when
+
+    console.print(f"[bold]{escape(row['summary'])}[/]")
+    console.print(f"{row['severity']}, {row['state']}; id {row['id']}")
+    console.print(f"surprise {row['surprise']:.2f}, at its highest {row['peak_surprise']:.2f}, alarm line {row['threshold']:.2f}")
+    evidence = Table(
+        "time (UTC)", "P(negative)", "weight", "source", "headline", "address", title="Evidence", box=None, title_justify="left"
+    )
+    for story in row["evidence"]:
+        at = when(datetime.fromisoformat(story["event_time"]))
+        numbers = (f"{story['negative']:.2f}", f"{story['weight']:.2f}")
+        evidence.add_row(at, *numbers, *(escape(story[name]) for name in ("source", "title", "url")))
+    events = Table("number", "time (UTC)", "event", "state", "by", title="Events", box=None, title_justify="left")
+    for event in row["events"]:
+        events.add_row(str(event["number"]), when(event["at"]), event["kind"], event["state"], event["actor"])
+    inputs = Table("input", "value", title="Decided from", box=None, title_justify="left")
+    for name, value in row["inputs"].items():
+        inputs.add_row(name, escape(json.dumps(value)))
+    for table in (evidence, events, inputs):
+        console.print()
+        console.print(table)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} is no JSON")

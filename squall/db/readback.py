@@ -1,0 +1,131 @@
+"""What has become of the news: incidents and scored mentions, as plain rows with names for people."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from squall.errors import UserError
+from squall.records import MILLION
+from squall.scopes import scope_name, topic_slug
+from squall.settings import Settings
+
+Row = dict[str, Any]
+
+
+def require_schema(connection: Connection, settings: Settings) -> None:
+    """Make sure that the settings' namespace has been run here.
+
+    Raises:
+        UserError: it has not; the message names those that have.
+    """
+    query = (
+        "SELECT n.nspname FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid WHERE c.relname = 'incident' ORDER BY 1"
+    )
+    schemas = list(connection.exec_driver_sql(query).scalars())
+    if settings.pg_schema in schemas:
+        return
+    names = ["live" if name == "squall" else name.removeprefix("squall_") for name in schemas]
+    there = f"there is {', '.join(names)}" if names else "`squall up`, `squall demo` or `squall replay` makes one"
+    wanted = f"no namespace {settings.namespace!r}" if settings.namespace else "no live namespace"
+    raise UserError(f"{wanted} in this database: {there}")
+
+
+def read_names(connection: Connection) -> tuple[dict[str, str], dict[str, str]]:
+    """Names of companies by id, and labels of topics by slug."""
+    companies = {row.id: row.name for row in connection.exec_driver_sql("SELECT id, name FROM company")}
+    manifests = connection.exec_driver_sql("SELECT manifest FROM model_version ORDER BY first_used_at").scalars()
+    labels = (label for manifest in manifests for label in manifest.get("topic_labels", ()))
+    return companies, {topic_slug(label): label for label in labels}
+
+
+_INCIDENTS = """
+SELECT id, rule, scope, company_id, state, severity, opened_at, fired_at, resolved_at, surprise, peak_surprise, threshold,
+       summary, evidence
+FROM incident ORDER BY opened_at DESC, scope, rule
+"""
+
+
+_BEGINS = "SELECT id FROM incident WHERE starts_with(id, %(start)s) LIMIT 2"
+_EVENTS = """
+SELECT number, at, kind, state, actor, detail FROM incident_event WHERE incident_id = %(id)s ORDER BY number
+"""
+
+
+def list_incidents(connection: Connection) -> list[Row]:
+    """All incidents, the newest first; `evidence` holds headlines."""
+    companies, topics = read_names(connection)
+    rows = [dict(row) for row in connection.exec_driver_sql(_INCIDENTS).mappings()]
+    for row in rows:
+        row["company"] = companies.get(row["company_id"], row["company_id"])
+        row["name"] = scope_name(row["scope"], companies, topics)
+        row["evidence"] = [story["title"] for story in row["evidence"]]
+    return rows
+
+
+def find_incident(connection: Connection, start: str) -> Row:
+    """One incident with all that it was decided from, and its events.
+
+    Args:
+        start: its id, or how the id begins.
+
+    Raises:
+        UserError: none begins so, or several do.
+    """
+    ids = list(connection.exec_driver_sql(_BEGINS, {"start": start}).scalars())
+    if len(ids) != 1:
+        found = "several incidents begin" if ids else "no incident begins"
+        raise UserError(f"{found} with {start!r}: see `squall incidents list`")
+    companies, topics = read_names(connection)
+    row = dict(connection.exec_driver_sql("SELECT * FROM incident WHERE id = %(id)s", {"id": ids[0]}).mappings().one())
+    events = connection.exec_driver_sql(_EVENTS, {"id": ids[0]})
+    row["company"] = companies.get(row["company_id"], row["company_id"])
+    row["name"] = scope_name(row["scope"], companies, topics)
+    row["events"] = [dict(event) for event in events.mappings()]
+    return row
+
+
+def find_companies(connection: Connection, wanted: str) -> list[str]:
+    """Ids of the companies that have an id, a name or a ticker, in any case; the ticker at any time.
+
+    Raises:
+        UserError: there is none.
+    """
+    query = """
+        SELECT id FROM company WHERE lower(%(wanted)s) IN (id, lower(name))
+        UNION SELECT company_id FROM listing WHERE ticker = upper(ltrim(%(wanted)s, '$'))
+    """
+    if found := list(connection.exec_driver_sql(query, {"wanted": wanted}).scalars()):
+        return found
+    raise UserError(f"no company {wanted!r}: give an id, a full name or a ticker")
+
+
+_MENTIONS = """
+SELECT m.id, m.event_time, m.company_id, c.name AS company, s.negative, s.neutral, s.positive, s.topic, m.relevance, m.novelty,
+       m.story_id, t.title AS story, t.articles AS story_articles, a.title, a.source, a.url, a.revision, s.model_version AS model
+FROM mention m
+JOIN article a ON a.id = m.article_id
+LEFT JOIN score s ON s.mention_id = m.id AND s.event_time = m.event_time
+LEFT JOIN company c ON c.id = m.company_id
+LEFT JOIN story t ON t.id = m.story_id
+WHERE NOT m.withdrawn
+  AND (%(companies)s::text[] IS NULL OR m.company_id = ANY(%(companies)s))
+  AND (%(since)s::timestamptz IS NULL OR m.event_time >= %(since)s)
+  AND (%(until)s::timestamptz IS NULL OR m.event_time < %(until)s)
+ORDER BY m.event_time DESC, m.id LIMIT %(limit)s
+"""
+
+
+def list_mentions(
+    connection: Connection, companies: Sequence[str] | None, since: datetime | None, until: datetime | None, limit: int | None
+) -> list[Row]:
+    """Mentions, the newest first; `sentiment`, its probabilities and `topic` are None where a mention is not scored yet."""
+    values = {"companies": None if companies is None else list(companies), "since": since, "until": until, "limit": limit}
+    rows = [dict(row) for row in connection.exec_driver_sql(_MENTIONS, values).mappings()]
+    for row in rows:
+        said = {name: row[name] for name in ("negative", "neutral", "positive")}
+        scored = row["negative"] is not None
+        row["sentiment"] = max(said, key=lambda name: said[name]) if scored else None
+        row |= {name: value / MILLION if scored else None for name, value in said.items()}
+    return rows
