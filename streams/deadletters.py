@@ -112,9 +112,8 @@ class DeadLetterStore:
                     raise RedriveError(f"no dead letter {one}: `squall deadletters list` shows what there is")
                 _send_again(producer, row)
                 moved = update(DeadLetterTable).where(DeadLetterTable.id == one).values(redriven_at=func.now())
-                at = connection.execute(moved.returning(DeadLetterTable.redriven_at)).scalar_one()
-            values: list[Any] = [row[column.key] for column in COLUMNS[:-1]]
-            yield Stored(*values, redriven_at=at)
+                letter = Stored(*connection.execute(moved.returning(*COLUMNS)).one())
+            yield letter
 
 
 def _send_again(producer: "KafkaProducer", row: Any) -> None:

@@ -254,6 +254,8 @@ class BatchLoop:
 
     def __init__(self, agent: BatchAgent, surroundings: Surroundings) -> None:
         self.agent = agent
+        self.busy = False
+        """Whether a batch is in hand."""
         self._around = surroundings
 
     async def run(self, batches: AsyncIterator[Batch]) -> None:
@@ -263,13 +265,16 @@ class BatchLoop:
             GiveUpError: the batch in hand is not acknowledged, and the process must exit.
         """
         async for batch in batches:
+            if self._around.stopping.is_set():
+                return
+            self.busy = True
             try:
                 await self.process(batch)
             except StoppingError as reason:
                 log.info("stopped, batch unacknowledged", part=self.agent.name, messages=len(batch.messages), error=str(reason))
                 return
-            if self._around.stopping.is_set():
-                return
+            finally:
+                self.busy = False
 
     async def process(self, batch: Batch) -> None:
         """Process one batch and acknowledge it."""

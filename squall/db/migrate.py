@@ -47,13 +47,26 @@ def upgrade(engine: Engine, settings: Settings, first: datetime | None = None, l
     make_partitions(engine, first or now - timedelta(days=settings.stream.retention_days), last or now + AHEAD)
 
 
+def check_revision(engine: Engine, settings: Settings) -> None:
+    """Verify that the schema is at the newest migration.
+
+    Raises:
+        SchemaError: saying what to do.
+    """
+    head = ScriptDirectory.from_config(_config(None, settings.pg_schema)).get_current_head()
+    with engine.connect() as connection:
+        current = MigrationContext.configure(connection, opts={"version_table_schema": settings.pg_schema}).get_current_revision()
+    if current != head:
+        raise SchemaError(f"schema {settings.pg_schema} is at {current or 'nothing'}, wanted {head}: run `squall db upgrade`")
+
+
 def check(engine: Engine, settings: Settings) -> None:
     """Verify that the schema is at the newest migration and equals the tables in code.
 
     Raises:
         SchemaError: saying what differs, and what to do.
     """
-    head = ScriptDirectory.from_config(_config(None, settings.pg_schema)).get_current_head()
+    check_revision(engine, settings)
     with engine.connect() as connection:
         context = MigrationContext.configure(
             connection,
@@ -63,9 +76,6 @@ def check(engine: Engine, settings: Settings) -> None:
                 "target_metadata": Base.metadata,
             },
         )
-        current = context.get_current_revision()
-        if current != head:
-            raise SchemaError(f"schema {settings.pg_schema} is at {current or 'nothing'}, wanted {head}: run `squall db upgrade`")
         if differences := compare_metadata(context, Base.metadata):
             raise SchemaError(f"schema {settings.pg_schema} differs from the tables in code: {differences[0]!r}")
 
