@@ -21,6 +21,7 @@ NAMESPACE = "demo"
 WATCHABLE_S = 60.0
 """How long the replay takes where a person looks on."""
 LIMIT_S = 900.0
+START_LIMIT_S = 180.0
 COLOURS = {"critical": "bold magenta", "high": "bold red", "medium": "yellow", "info": "cyan"}
 
 
@@ -146,12 +147,12 @@ class _Demo:
 
     def _greet(self, running: "Stack") -> None:
         if running.dashboard:
-            running.dashboard.wait_ready(60)
+            running.dashboard.wait_ready(START_LIMIT_S)
         self.say(f"dashboard  {running.dashboard_url}", "bold green")
         self.say(f"broker     {running.addresses.bootstrap} ({running.addresses.broker_kind})", "dim")
         self.say(f"database   {running.addresses.database_url}", "dim")
         for child in running.workers:
-            child.wait_ready(120)
+            child.wait_ready(START_LIMIT_S)
         self.say(f"{len(running.workers)} of {len(running.workers)} workers run; Ctrl-C stops everything", "dim")
 
     def _play(self, script: "Script", running: "Stack", speed: float | None) -> "Played":

@@ -36,7 +36,7 @@ def down() -> None:
         left = stop_stale_children(home)
         for name in ("broker", "database"):
             service_lock = home.lock(name)
-            if service_lock.take(wait=False):
+            if service_lock.take_soon():
                 try:
                     left += [name] if stop_stale(home, "broker" if name == "broker" else "database") else []
                 finally:

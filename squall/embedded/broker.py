@@ -19,6 +19,8 @@ from squall.topics import MAX_MESSAGE_BYTES
 
 HOST = "127.0.0.1"
 STAGE = 1
+START_LIMIT_S = 180.0
+PATIENCE_MS = 15_000
 KAFKA_HEAP = "-Xms96m -Xmx384m"
 
 
@@ -53,6 +55,7 @@ def program(settings: Settings, home: Home, on_ready: Callable[[int], None]) -> 
             ready=lambda _pid: answers(address),
             on_ready=on_ready,
             stage=STAGE,
+            start_limit_s=START_LIMIT_S,
         ),
         address,
     )
@@ -72,7 +75,7 @@ def answers(bootstrap: str) -> bool:
     level = quiet.level
     quiet.setLevel(logging.CRITICAL)
     try:
-        client = KafkaAdminClient(bootstrap_servers=[bootstrap], bootstrap_timeout_ms=3000, request_timeout_ms=3000)
+        client = KafkaAdminClient(bootstrap_servers=[bootstrap], bootstrap_timeout_ms=PATIENCE_MS, request_timeout_ms=PATIENCE_MS)
         try:
             client.list_topics()
             return len(client.describe_cluster()["brokers"]) > 0

@@ -79,6 +79,7 @@ def program(home: Home, on_ready: Callable[[int], None]) -> tuple[Program, str]:
             folder=data,
             stop_signal=signal.SIGINT,  # a fast shutdown: it does not wait for clients to leave
             stop_wait_s=30,
+            start_limit_s=180,
         ),
         url,
     )
@@ -94,7 +95,7 @@ def answers(url: str) -> bool:
     import psycopg
 
     try:
-        with psycopg.connect(url, connect_timeout=3) as connection:
+        with psycopg.connect(url, connect_timeout=15) as connection:
             connection.execute("SELECT 1")
         return True
     except psycopg.Error:
@@ -106,7 +107,7 @@ def _make_database(sockets: Path) -> bool:
     import psycopg
 
     try:
-        with psycopg.connect(database_url(sockets, SUPERUSER), connect_timeout=3, autocommit=True) as connection:
+        with psycopg.connect(database_url(sockets, SUPERUSER), connect_timeout=15, autocommit=True) as connection:
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
                 connection.execute(f'CREATE DATABASE "{DATABASE}"')
         return True

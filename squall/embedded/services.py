@@ -18,8 +18,8 @@ from squall.settings import Settings
 Name = Literal["broker", "database"]
 
 POLL_S = 0.1
-START_LIMIT_S = 90.0
-ANSWER_LIMIT_S = 10.0
+START_LIMIT_S = 200.0
+ANSWER_LIMIT_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,9 @@ class Service:
 
 
 def find(home: Home, name: Name) -> Service | None:
-    """The service that runs and answers now, whoever owns it."""
+    """The service that runs and answers now, whoever owns it; one whose owner is dead is about to be stopped and is none."""
+    if not home.lock(name).held():
+        return None
     service = _noted(home, name)
     if service is None or not is_alive(service.pid, service.started):
         return None

@@ -81,7 +81,7 @@ def stack(
     """
     home = Home(settings).make()
     lock = home.lock("up")
-    if not lock.take(wait=False):
+    if not lock.take_soon():
         raise ServiceError(f"it runs already in {home.path}{_by(home)}: `squall down` stops it")
     supervisor = Supervisor()
     with ExitStack() as cleanup:
@@ -130,6 +130,7 @@ def _dashboard_program(settings: Settings, addresses: Addresses, home: Home) -> 
         ready=lambda _pid: serves(url),
         stage=STAGE,
         stop_wait_s=5,
+        start_limit_s=180,
     )
     return program, url
 
@@ -137,7 +138,7 @@ def _dashboard_program(settings: Settings, addresses: Addresses, home: Home) -> 
 def serves(url: str) -> bool:
     """Whether the dashboard at this address is well."""
     try:
-        with urllib.request.urlopen(f"{url}/healthz", timeout=3) as answer:  # noqa: S310 - our own address
+        with urllib.request.urlopen(f"{url}/healthz", timeout=10) as answer:  # noqa: S310 - our own address
             return bool(answer.status == 200)
     except OSError:  # an HTTP error is one, too
         return False
@@ -196,7 +197,7 @@ def _wipe(home: Home) -> None:
     try:
         for name in ("database", "broker"):
             lock = home.lock(name)
-            if not lock.take(wait=False):
+            if not lock.take_soon():
                 raise ServiceError(f"another command uses the {name} of {home.path}: end it first")
             held.append(lock)
             stop_stale(home, "database" if name == "database" else "broker")

@@ -13,6 +13,7 @@ from squall.settings import Settings
 
 # Two readings of a process's start differ by clock adjustments, never by as much as this.
 SAME_START_S = 5.0
+LOOKS, LOOK_S = 10, 0.05
 
 
 class Home:
@@ -44,6 +45,14 @@ class Lock:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file: int | None = None
+
+    def take_soon(self) -> bool:
+        """Take the lock; False where it is held for longer than somebody takes to look whether it is."""
+        for _ in range(LOOKS):
+            if self.take(wait=False):
+                return True
+            time.sleep(LOOK_S)
+        return False
 
     def take(self, *, shared: bool = False, wait: bool = True) -> bool:
         """Take the lock; False where it is held elsewhere and `wait` is false."""

@@ -12,7 +12,7 @@ from squall.embedded.supervisor import Child, Program, Supervisor
 from squall.settings import Settings
 
 STAGE = 2
-START_LIMIT_S = 120.0
+START_LIMIT_S = 180.0
 
 
 def worker_program(settings: Settings, addresses: Addresses, number: int, count: int) -> Program:
@@ -23,7 +23,7 @@ def worker_program(settings: Settings, addresses: Addresses, number: int, count:
 
     def ready(pid: int) -> bool:
         said = health.read(settings, pid)
-        return said is not None and said.state != "starting"
+        return said is not None and (said.state == "running" or said.state.startswith("waiting"))
 
     def unhealthy(pid: int) -> str:
         if pid not in watches:
