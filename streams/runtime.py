@@ -10,7 +10,7 @@ An agent module offers `parts(context) -> Parts`; `streams.worker` names the mod
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -62,21 +62,15 @@ class Outcome:
     """What a batch caused, once that is committed.
 
     The loop stores `dead`, sends `sends`, then, when the broker has confirmed those, `last` (time records), then acknowledges.
-    `redelivered`: messages of the batch that had been processed before.
+    `redelivered`: messages of the batch that had been processed before. `rest`: the last messages of the batch, which the agent
+    wants to get once all of this is done.
     """
 
     sends: Sequence[Send] = ()
     last: Sequence[Send] = ()
     dead: Sequence[Dead] = ()
     redelivered: int = 0
-
-    def __add__(self, other: "Outcome") -> "Outcome":
-        return Outcome(
-            (*self.sends, *other.sends),
-            (*self.last, *other.last),
-            (*self.dead, *other.dead),
-            self.redelivered + other.redelivered,
-        )
+    rest: Sequence[Message] = ()
 
 
 class RowError(Exception):
@@ -210,6 +204,9 @@ class Surroundings:
     async def _retried(self, part: str, work: Callable[[], Awaitable[T]]) -> T:
         unexpected = 0
 
+        async def attempt() -> T:
+            return await work()
+
         def wanted(error: BaseException) -> bool:
             nonlocal unexpected
             if kind_of(error) == "row":
@@ -237,7 +234,7 @@ class Surroundings:
             reraise=True,
         )
         try:
-            result: T = await retrying(work)
+            result: T = await retrying(attempt)
         except Exception as error:
             kind = kind_of(error)
             if kind == "row":
@@ -279,16 +276,19 @@ class BatchLoop:
     async def process(self, batch: Batch) -> None:
         """Process one batch and acknowledge it."""
         name, around = self.agent.name, self._around
-        outcome = await self._handled(batch.messages)
-        if outcome.dead:
-            letters = await around.persist(name, partial(around.store_dead, name, outcome.dead))
-            await around.deliver(name, letters)
-        await around.deliver(name, outcome.sends)
-        await around.deliver(name, outcome.last)
+        messages, redelivered = batch.messages, 0
+        while messages:
+            outcome = await self._handled(messages)
+            if outcome.dead:
+                letters = await around.persist(name, partial(around.store_dead, name, outcome.dead))
+                await around.deliver(name, letters)
+            await around.deliver(name, outcome.sends)
+            await around.deliver(name, outcome.last)
+            messages, redelivered = outcome.rest, redelivered + outcome.redelivered
         batch.acknowledge()
-        if outcome.redelivered:
-            log.info("redelivered", part=name, redelivered=outcome.redelivered, messages=len(batch.messages))
-        around.progress.done(name, len(batch.messages), outcome.redelivered)
+        if redelivered:
+            log.info("redelivered", part=name, redelivered=redelivered, messages=len(batch.messages))
+        around.progress.done(name, len(batch.messages), redelivered)
 
     async def _handled(self, messages: Sequence[Message]) -> Outcome:
         try:
@@ -297,7 +297,8 @@ class BatchLoop:
             if len(messages) == 1:
                 return Outcome(dead=(Dead(messages[0], str(error)),))
         half = len(messages) // 2
-        return await self._handled(messages[:half]) + await self._handled(messages[half:])
+        outcome = await self._handled(messages[:half])
+        return replace(outcome, rest=(*outcome.rest, *messages[half:]))
 
 
 async def run_periodic(periodic: Periodic, around: Surroundings) -> None:
@@ -312,7 +313,7 @@ async def run_periodic(periodic: Periodic, around: Surroundings) -> None:
             return
         except Exception as error:
             failures += 1
-            pause = max(pause, min(60.0, 2.0**failures))
+            pause = max(pause, min(60.0, around.patience.longest_s * 2**failures))
             around.progress.state(name, "failing")
             log.error("periodic task failed", part=name, error=str(error), again_in_s=pause, exc_info=error)
         try:
