@@ -100,14 +100,14 @@ class Endpoint:
         if items.problems:
             return web.json_response({"errors": [asdict(problem) for problem in items.problems]}, status=422)
         try:
-            count = await asyncio.wait_for(asyncio.to_thread(self.producer.deliver, items.sends), ANSWER_LIMIT_S)
+            delivered = await asyncio.wait_for(asyncio.to_thread(self.producer.deliver, items.sends), ANSWER_LIMIT_S)
         except (DeliveryError, TimeoutError) as error:
             log.warning("not acknowledged", items=len(items.sends), error=str(error))
             return web.json_response(
                 {"error": "the broker did not acknowledge, try again"}, status=503, headers={"Retry-After": "5"}
             )
-        self.accepted += count
-        return web.json_response({"accepted": count}, status=202)
+        self.accepted += delivered.count
+        return web.json_response({"accepted": delivered.count}, status=202)
 
 
 class _MediaTypeError(Exception):

@@ -1,6 +1,7 @@
 """The one way by which messages reach the broker."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
@@ -10,12 +11,35 @@ from squall.settings import Settings
 from squall.topics import MAX_MESSAGE_BYTES, kafka_options
 
 DELIVERY_TIMEOUT_S = 120
+BOOTSTRAP_TIMEOUT_S = 10
 # Room for key, headers and framing beside the value.
 MAX_VALUE_BYTES = MAX_MESSAGE_BYTES - 64 * 1024
 
 
+Place = tuple[str, int]
+
+
 class DeliveryError(UserError):
     """The broker did not acknowledge messages; the message is one line that says why."""
+
+
+@dataclass
+class Delivered:
+    """What the broker has acknowledged."""
+
+    count: int = 0
+    ends: dict[Place, int] = field(default_factory=dict)
+    """By topic on the broker and partition: the offset after the last message."""
+
+    def reached(self, place: Place, end: int) -> None:
+        """Note that a place was filled up to an offset."""
+        self.ends[place] = max(end, self.ends.get(place, 0))
+
+    def add(self, more: "Delivered") -> None:
+        """Note what else was delivered."""
+        self.count += more.count
+        for place, end in more.ends.items():
+            self.reached(place, end)
 
 
 class Producer:
@@ -39,13 +63,14 @@ class Producer:
                 linger_ms=20,
                 batch_size=256 * 1024,
                 max_request_size=MAX_MESSAGE_BYTES,
+                bootstrap_timeout_ms=BOOTSTRAP_TIMEOUT_S * 1000,
                 delivery_timeout_ms=DELIVERY_TIMEOUT_S * 1000,
             )
         except KafkaError as error:
             raise DeliveryError(f"no broker answers at {bootstrap}: {error!r}") from None
 
-    def deliver(self, sends: Iterable[Send]) -> int:
-        """Send messages and wait until the broker has acknowledged them all; returns how many there were.
+    def deliver(self, sends: Iterable[Send]) -> Delivered:
+        """Send messages and wait until the broker has acknowledged them all.
 
         Raises:
             DeliveryError: at least one of them was not acknowledged; the others may have been.
@@ -60,11 +85,13 @@ class Producer:
                 for send in sends
             ]
             self._producer.flush(timeout=DELIVERY_TIMEOUT_S)
-            for future in futures:
-                future.get(timeout=DELIVERY_TIMEOUT_S)
+            places = [future.get(timeout=DELIVERY_TIMEOUT_S) for future in futures]
         except KafkaError as error:
             raise DeliveryError(f"the broker did not acknowledge: {error!r}") from None
-        return len(futures)
+        delivered = Delivered(len(places))
+        for place in places:
+            delivered.reached((place.topic, place.partition), place.offset + 1)
+        return delivered
 
     def __enter__(self) -> Self:
         return self

@@ -14,15 +14,15 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
-from pipelines.ingest.producer import Producer
+from pipelines.ingest.producer import Delivered, Producer
 from pipelines.ingest.source import Send
-from pipelines.ingest.standing import Counts, counts, group, has_messages, messages_waiting
+from pipelines.ingest.standing import Counts, counts, group, has_messages, unacknowledged
 from pipelines.ingest.timeline import MINUTE, Item, Step
 from squall.embedded import Addresses
 from squall.errors import UserError
 from squall.records import Tick, encode, minute_of
 from squall.settings import Settings
-from squall.topics import CHARTS, NEWS, PRICES, TOPICS, admin, create_topics, delete_topics, wanted_partitions
+from squall.topics import NEWS, TOPICS, admin, create_topics, delete_topics, wanted_partitions
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -127,15 +127,17 @@ def send_ahead(producer: Producer, settings: Settings, services: Addresses, send
     Raises:
         ReplayError: no worker takes them for as long as a worker may stall.
     """
-    count = sum(producer.deliver(chunk) for chunk in _chunks(sends))
-    if count:
+    delivered = Delivered()
+    for chunk in _chunks(sends):
+        delivered.add(producer.deliver(chunk))
+    if delivered.count:
         _wait(
-            lambda: messages_waiting(settings, services.bootstrap, (PRICES, CHARTS)),
+            lambda: unacknowledged(settings, services.bootstrap, delivered.ends),
             lambda waiting: waiting == 0,
             settings,
             lambda waiting: f"{waiting} bars and charts are not committed",
         )
-    return count
+    return delivered.count
 
 
 def send(

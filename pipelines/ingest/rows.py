@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from numbers import Real
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -63,7 +64,7 @@ def bar_from_row(row: Mapping[str, Any], source: str, exchange: str = EXCHANGE) 
     for name in ("start", "available_at"):
         _convert(fields, name, as_time)
     for name in ("open", "high", "low", "close", "volume"):
-        _convert(fields, name, lambda value: float(value) if isinstance(value, str | Decimal) else value)
+        _convert(fields, name, _as_float)
     fields = {"source": source, **fields}
     payload = msgspec.json.encode({"version": 1, **fields}, enc_hook=str)
     try:
@@ -117,6 +118,11 @@ def _convert(fields: dict[str, Any], name: str, convert: Any) -> None:
             fields[name] = convert(fields[name])
         except (ValueError, OverflowError):
             return
+
+
+def _as_float(value: Any) -> Any:
+    # Numbers of NumPy are none of JSON's.
+    return float(value) if isinstance(value, str | Decimal | Real) and not isinstance(value, bool) else value
 
 
 def _as_tickers(value: Any) -> Any:
