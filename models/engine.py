@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+import logging
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
-import structlog
 
 from models.artifact import SHIPPED, load_artifact
 from models.batches import bucketed
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 RuntimeName = Literal["onnx", "torch"]
 
-log = structlog.get_logger("squall.model")
+log = logging.getLogger("squall.model")
 
 
 class TextScore(NamedTuple):
@@ -48,6 +48,11 @@ class Engine(Protocol):
 
 class Runtime(Protocol):
     """Runs the encoder on one batch of a single length bucket."""
+
+    @property
+    def name(self) -> str:
+        """Library and number format, as reports print it."""
+        ...
 
     def features(self, rows: Sequence[Tokens], width: int) -> Array:
         """Means over the text and over the company, float32 (rows, 2, hidden), each row independent of the others."""
@@ -117,7 +122,7 @@ def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> Literal["cpu", "cud
         return "cuda"
     if wanted == "cuda":
         raise UsageError(f"SQUALL_MODEL__DEVICE=cuda: {reason}")
-    log.info("model on CPU", reason=reason)
+    log.info("model on CPU: %s", reason)
     return "cpu"
 
 

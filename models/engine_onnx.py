@@ -23,6 +23,8 @@ Array = np.ndarray[Any, Any]
 class OnnxRuntime:
     """Runs the int8 graph on the CPU."""
 
+    name = "ONNX Runtime int8"
+
     def __init__(self, artifact: Artifact, cache: Path, threads: int) -> None:
         self._session = session(cached_graph(artifact, cache), threads)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import structlog
 import torch
 
 from models.artifact import base_folder
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
-log = structlog.get_logger("squall.model")
+log = logging.getLogger("squall.model")
 
 
 class TorchRuntime:
@@ -37,6 +37,11 @@ class TorchRuntime:
         self._dtype = torch.bfloat16 if self.device.type == "cuda" else torch.float32
         self._network.to(self.device, self._dtype)
 
+    @property
+    def name(self) -> str:
+        """Library and number format, as reports print it."""
+        return f"torch {'bf16 on ' if self._dtype == torch.bfloat16 else 'float32 on '}{self.device.type}"
+
     def features(self, rows: Sequence[Tokens], width: int) -> Array:
         """Means over the text and over the company, float32 (rows, 2, hidden). A lost GPU is replaced by the CPU."""
         try:
@@ -44,7 +49,7 @@ class TorchRuntime:
         except (torch.cuda.OutOfMemoryError, torch.AcceleratorError) as error:
             if self.device.type != "cuda":
                 raise
-            log.warning("GPU lost, model goes on with the CPU", error=str(error).splitlines()[0])
+            log.warning("GPU lost, model goes on with the CPU: %s", str(error).splitlines()[0])
             self._move("cpu")
             return self._features(rows, width)
 

@@ -33,7 +33,7 @@ class Head:
 
 def head_inputs(features: Array) -> dict[str, Array]:
     """What each head reads of the features (rows, 2, hidden): the text and the company, or the text alone."""
-    return {"sentiment": features.reshape(len(features), -1), "topic": features[:, 0]}
+    return {"sentiment": np.concatenate([features[:, 0], features[:, 1]], axis=1), "topic": features[:, 0]}
 
 
 def softmax(logits: Array) -> Array:

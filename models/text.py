@@ -56,6 +56,7 @@ def trainable_network(sentiments: int, topics: int) -> TextNetwork:
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModel
 
+    hush_transformers()
     base = AutoModel.from_pretrained(base_folder(), add_pooling_layer=False, local_files_only=True)
     hidden = int(base.config.hidden_size)
     config = LoraConfig(r=LORA_RANK, lora_alpha=LORA_ALPHA, target_modules="all-linear", bias="none")
@@ -64,6 +65,14 @@ def trainable_network(sentiments: int, topics: int) -> TextNetwork:
         if "token_type_embeddings" in name:
             parameter.requires_grad_(True)
     return network
+
+
+def hush_transformers() -> None:
+    """Keep the library's bars and its remarks on weights that we leave out on purpose off the terminal."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def collate(rows: Sequence[Tokens], length: int | None = None) -> dict[str, Tensor]:

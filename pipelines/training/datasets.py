@@ -39,13 +39,18 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class TextData:
-    """Training, held-out (for choosing and calibrating) and evaluation rows, and what was dropped on the way."""
+    """Training, held-out (for choosing and calibrating) and evaluation rows.
+
+    `dropped` counts the training rows of each set that (nearly) equalled an evaluation row; `copied` holds the texts of each
+    evaluation set that had such a copy in the set's own training part, which "near-dup-free" figures leave out.
+    """
 
     train: list[Row]
     held_out: list[Row]
     evaluation: dict[str, list[Row]]
     topics: tuple[str, ...]
     dropped: dict[str, int]
+    copied: dict[str, frozenset[str]]
     digest: str
 
 
@@ -142,13 +147,16 @@ def load_text_data(data_dir: Path) -> TextData:
     judged = list({row.text: None for rows in evaluation.values() for row in rows})
     kept: list[Row] = []
     dropped: dict[str, int] = {}
+    copied: dict[str, frozenset[str]] = {}
     for source, rows in training.items():
-        leaking = {i for i, _ in near_pairs([row.text for row in rows], judged)}
+        pairs = list(near_pairs([row.text for row in rows], judged))
+        leaking = {i for i, _ in pairs}
         dropped[source] = len(leaking)
+        copied[source] = frozenset(judged[j] for _, j in pairs) & {row.text for row in evaluation[source]}
         kept += [row for i, row in enumerate(rows) if i not in leaking]
     train, held_out = hold_out(kept)
     digest = hashlib.sha256("\n".join(f"{r.source} {r.key} {r.label} {r.text}" for r in train).encode()).hexdigest()
-    return TextData(train, held_out, evaluation, read_topics(data_dir), dropped, digest)
+    return TextData(train, held_out, evaluation, read_topics(data_dir), dropped, copied, digest)
 
 
 def hold_out(rows: Sequence[Row], share: float = HELD_OUT_SHARE) -> tuple[list[Row], list[Row]]:
@@ -159,12 +167,6 @@ def hold_out(rows: Sequence[Row], share: float = HELD_OUT_SHARE) -> tuple[list[R
         number = int.from_bytes(hashlib.sha256(rows[group].text.encode()).digest()[:8])
         out[number < share * 2**64].append(row)
     return out
-
-
-def near_copied(rows: Sequence[Row], originals: Sequence[Row]) -> list[bool]:
-    """For each row whether one of `originals` (nearly) equals it: what "near-dup-free" leaves out."""
-    found = {i for i, _ in near_pairs([row.text for row in rows], list({row.text: None for row in originals}))}
-    return [i in found for i in range(len(rows))]
 
 
 def _need(path: Path) -> Path:

@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ class Recipe:
 
 
 @dataclass(slots=True)
-class Progress:
+class Position:
     """Where a run stands: the next step, and the best epoch so far."""
 
     step: int = 0
@@ -83,16 +84,21 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate)
         self.steps_per_epoch = math.ceil(len(data.train) / recipe.batch_size)
         self.total_steps = self.steps_per_epoch * recipe.epochs
-        self.progress = Progress()
+        self.progress = Position()
         self.stop = threading.Event()
         out.mkdir(parents=True, exist_ok=True)
 
-    def run(self, report: Report) -> Progress:
+    @property
+    def finished(self) -> bool:
+        """Whether every step has been taken."""
+        return self.progress.step == self.total_steps
+
+    def run(self, report: Report) -> Position:
         """Train to the end or until `stop` is set; a checkpoint then holds all that is needed to go on.
 
         `report` is called with (phase, step, total steps, loss) after each step.
         """
-        while self.progress.step < self.total_steps:
+        while not self.finished:
             epoch = self.progress.step // self.steps_per_epoch
             batches = epoch_batches(self.data.train, self.encode, self.recipe, epoch)
             for rows, tokens in batches[self.progress.step % self.steps_per_epoch :]:
@@ -181,7 +187,7 @@ class Trainer:
                 if key.startswith("optimizer."):
                     entry, name = key.removeprefix("optimizer.").split(":", 1)
                     self.optimizer.state[self.trainable[name]][entry] = file.get_tensor(key)
-        self.progress = Progress(**json.loads(metadata["progress"]))
+        self.progress = Position(**json.loads(metadata["progress"]))
 
 
 def epoch_batches(
@@ -239,6 +245,26 @@ def stop_on_signal(trainer: Trainer) -> None:
 
     signal.signal(signal.SIGINT, handle)
     signal.signal(signal.SIGTERM, handle)
+
+
+@contextmanager
+def progress_report() -> Iterator[Report]:
+    """A progress bar with the time that is left on a terminal, and a line every now and then in a log file."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console()
+    if not console.is_terminal:
+        yield log_lines()
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, speed_estimate_period=300) as bar:
+        task = bar.add_task("training")
+
+        def report(phase: str, step: int, total: int, loss: float) -> None:
+            bar.update(task, description=f"{phase}  loss {loss:.3f}", completed=step, total=total)
+
+        yield report
 
 
 def log_lines(every: int = 50) -> Report:

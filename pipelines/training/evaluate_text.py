@@ -1,0 +1,129 @@
+"""Judge the text model as it serves: predictions of every evaluation row to files, and all figures from these files."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models.engine import TextEngine
+from pipelines.training.baseline import baseline_guesses
+from pipelines.training.datasets import TextData
+from pipelines.training.marking import marked_passage
+
+SETS = ("tfns_sentiment", "tfns_topic", "sentfin")
+CALIBRATION_BINS = 15
+
+Prediction = dict[str, Any]
+
+
+def write_predictions(engine: TextEngine, data: TextData, out: Path) -> None:
+    """Write one JSON Lines file for each evaluation set: truth, probabilities, and the baseline's guess of each row."""
+    out.mkdir(parents=True, exist_ok=True)
+    for name in SETS:
+        rows = data.evaluation[name]
+        labels = engine.topic_labels if rows[0].task == "topic" else engine.sentiment_labels
+        scores = engine.score([marked_passage(row) for row in rows])
+        guesses = baseline_guesses(data.train, rows)
+        with (out / f"{name}.jsonl").open("w") as file:
+            for row, score, guess in zip(rows, scores, guesses, strict=True):
+                probabilities = score.topic if row.task == "topic" else score.sentiment
+                record: Prediction = {
+                    "key": row.key,
+                    "truth": labels[row.label],
+                    "guess": labels[int(np.argmax(probabilities))],
+                    "probabilities": dict(zip(labels, probabilities, strict=True)),
+                    "baseline": labels[guess],
+                    "near_copy": row.text in data.copied[name],
+                    "disagreeing": row.disagreeing,
+                    "model": engine.version,
+                }
+                file.write(json.dumps(record) + "\n")
+
+
+def read_predictions(out: Path) -> dict[str, list[Prediction]]:
+    """The prediction files of a folder."""
+    return {name: [json.loads(line) for line in (out / f"{name}.jsonl").open()] for name in SETS}
+
+
+def figures(predictions: dict[str, list[Prediction]], column: str = "guess") -> dict[str, float]:
+    """The figures by which the model is judged, from its guesses or from the baseline's."""
+    result: dict[str, float] = {}
+    for name in ("tfns_sentiment", "tfns_topic"):
+        rows = predictions[name]
+        result[f"{name}_accuracy"] = accuracy(rows, column)
+        result[f"{name}_accuracy_near_dup_free"] = accuracy([row for row in rows if not row["near_copy"]], column)
+    entities = predictions["sentfin"]
+    result["tfns_sentiment_macro_f1"] = macro_f1(predictions["tfns_sentiment"], column)
+    result["sentfin_macro_f1"] = macro_f1(entities, column)
+    result["sentfin_disagreeing_macro_f1"] = macro_f1([row for row in entities if row["disagreeing"]], column)
+    return {key: round(value, 4) for key, value in result.items()}
+
+
+def accuracy(rows: Sequence[Prediction], column: str) -> float:
+    """Share of the rows whose guess is the truth."""
+    return float(np.mean([row[column] == row["truth"] for row in rows]))
+
+
+def macro_f1(rows: Sequence[Prediction], column: str) -> float:
+    """Unweighted mean of the F1 of the classes that occur."""
+    from sklearn.metrics import f1_score
+
+    return float(f1_score([row["truth"] for row in rows], [row[column] for row in rows], average="macro"))
+
+
+def calibration_error(rows: Sequence[Prediction]) -> float:
+    """Expected calibration error of the top class: mean gap between confidence and accuracy over equal-width bins."""
+    confidence = np.array([max(row["probabilities"].values()) for row in rows])
+    correct = np.array([row["guess"] == row["truth"] for row in rows], dtype=float)
+    bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    gaps = [(bins == b).sum() * abs(correct[bins == b].mean() - confidence[bins == b].mean()) for b in np.unique(bins)]
+    return float(sum(gaps) / len(rows))
+
+
+def summarise(predictions: dict[str, list[Prediction]], data: TextData, runtime: str) -> dict[str, Any]:
+    """All figures with what is needed to read them."""
+    return {
+        **figures(predictions),
+        "calibration_error": {name: round(calibration_error(rows), 4) for name, rows in predictions.items()},
+        "baseline": figures(predictions, "baseline"),
+        "rows": {name: len(rows) for name, rows in predictions.items()},
+        "near_dup_free_rows": {name: sum(not row["near_copy"] for row in rows) for name, rows in predictions.items()},
+        "disagreeing_rows": sum(row["disagreeing"] for row in predictions["sentfin"]),
+        "training_rows": len(data.train),
+        "dropped_training_rows": data.dropped,
+        "model": predictions["sentfin"][0]["model"],
+        "runtime": runtime,
+        "hardware": hardware(),
+    }
+
+
+def report_text(predictions: dict[str, list[Prediction]], summary: dict[str, Any]) -> str:
+    """The classification report of each set, and a table of the figures beside the baseline's."""
+    from sklearn.metrics import classification_report
+
+    parts = []
+    for name, rows in predictions.items():
+        truth, guess = [row["truth"] for row in rows], [row["guess"] for row in rows]
+        parts.append(f"{name}\n{classification_report(truth, guess, digits=3, zero_division=0)}")
+    lines = [f"{'':40}{summary['model']:>16}{'TF-IDF':>10}"]
+    lines += [f"{key:40}{summary[key]:16.4f}{value:10.4f}" for key, value in summary["baseline"].items()]
+    dropped = ", ".join(f"{count} of {name}" for name, count in summary["dropped_training_rows"].items())
+    lines.append(f"Training rows dropped because they (nearly) equal an evaluation row: {dropped}.")
+    lines.append(f"{summary['runtime']} on {summary['hardware']}.")
+    return "\n".join([*parts, *lines])
+
+
+def hardware() -> str:
+    """The processor and how many of its cores are here."""
+    name = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        models = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        name = models[0] if models else name
+    return f"{name}, {os.cpu_count()} cores"

@@ -1,0 +1,38 @@
+"""`squall evaluate`: judge a model on rows that it never saw."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from squall.settings import get_settings
+
+app = typer.Typer(help="Judge a model on rows that it never saw.", no_args_is_help=True)
+
+
+@app.callback()
+def evaluate() -> None:
+    """Judge a model on rows that it never saw."""
+
+
+@app.command()
+def text(
+    json_output: Annotated[bool, typer.Option("--json", help="print the figures as one JSON object")] = False,
+    out: Annotated[Path | None, typer.Option(help="folder for the predictions; default: SQUALL_HOME/evaluation/<model>")] = None,
+    runtime: Annotated[Literal["onnx", "torch"] | None, typer.Option(help="default: the one that serves here")] = None,
+) -> None:
+    """Predict every evaluation row of SQUALL_DATA_DIR, and compute all figures from the files of predictions."""
+    import json
+
+    from models.engine import load_engine
+    from pipelines.training.datasets import load_text_data
+    from pipelines.training.evaluate_text import read_predictions, report_text, summarise, write_predictions
+
+    settings = get_settings()
+    engine = load_engine(settings, runtime)
+    data = load_text_data(settings.data_dir)
+    folder = out or settings.home / "evaluation" / engine.version
+    write_predictions(engine, data, folder)
+    predictions = read_predictions(folder)
+    summary = summarise(predictions, data, engine.runtime.name)
+    print(json.dumps(summary) if json_output else f"{report_text(predictions, summary)}\nPredictions are in {folder}.")

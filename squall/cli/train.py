@@ -1,0 +1,56 @@
+"""`squall train`: train a model."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from squall.settings import get_settings
+
+app = typer.Typer(help="Train a model.", no_args_is_help=True)
+
+INTERRUPTED = 130
+
+
+@app.callback()
+def train() -> None:
+    """Train a model."""
+
+
+@app.command()
+def text(
+    epochs: Annotated[int, typer.Option(min=1, help="passes over the training rows")] = 4,
+    seed: Annotated[int, typer.Option(help="of the order, the marks, the fresh weights and the dropout")] = 1,
+    out: Annotated[Path | None, typer.Option(help="folder of the run; default: SQUALL_HOME/train/text")] = None,
+    resume: Annotated[bool, typer.Option(help="go on from the run's last checkpoint")] = False,
+) -> None:
+    """Train the text model on SQUALL_DATA_DIR, write its artifact to <out>/artifact. Ctrl-C leaves a checkpoint to resume."""
+    import os
+
+    import torch
+
+    from models.engine import choose_device
+    from pipelines.training.datasets import load_text_data
+    from pipelines.training.export_text import export_artifact
+    from pipelines.training.train_text import BEST, Recipe, Trainer, progress_report, stop_on_signal
+
+    settings = get_settings()
+    folder = out or settings.home / "train" / "text"
+    threads = settings.model.threads or os.cpu_count() or 1
+    torch.set_num_threads(threads)
+    data = load_text_data(settings.data_dir)
+    dropped = ", ".join(f"{count} of {name}" for name, count in data.dropped.items())
+    print(f"{len(data.train)} training rows, {len(data.held_out)} held out; dropped as near copies of evaluation rows: {dropped}")
+    trainer = Trainer(data, Recipe(epochs=epochs, seed=seed), folder, choose_device(settings.model.device))
+    if resume:
+        trainer.resume()
+    stop_on_signal(trainer)
+    with progress_report() as report:
+        progress = trainer.run(report)
+    for figures in progress.history:
+        print("held out:", ", ".join(f"{name} {value:g}" for name, value in figures.items()))
+    if not trainer.finished:
+        print(f"stopped at step {progress.step} of {trainer.total_steps}; go on with: squall train text --resume --out {folder}")
+        raise typer.Exit(INTERRUPTED)
+    artifact = export_artifact(folder / BEST, data, folder / "artifact", threads)
+    print(f"{artifact.version} of epoch {progress.best_epoch}; serve it with SQUALL_MODEL__DIR={artifact.folder}")
