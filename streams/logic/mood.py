@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from operator import add, sub
 from typing import NamedTuple
 
 from squall.records import MILLION
@@ -21,11 +22,11 @@ class Sums(NamedTuple):
 
     def plus(self, other: "Sums") -> "Sums":
         """The sum of both."""
-        return Sums(*(a + b for a, b in zip(self, other, strict=True)))
+        return Sums(*map(add, self, other))
 
     def minus(self, other: "Sums") -> "Sums":
         """The difference of both."""
-        return Sums(*(a - b for a, b in zip(self, other, strict=True)))
+        return Sums(*map(sub, self, other))
 
 
 class Contribution(NamedTuple):
