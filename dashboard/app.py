@@ -4,10 +4,11 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from dash import ClientsideFunction, Dash, Input, Output
+from dash import Dash, Input, Output
 from sqlalchemy.exc import SQLAlchemyError
 
 from dashboard import pages
+from dashboard.clientside import clientside
 from dashboard.components.panels import failed
 from dashboard.components.shell import shell
 from dashboard.context import Context, viewer
@@ -26,7 +27,7 @@ INDEX = """<!DOCTYPE html>
 <title>{%title%}</title>
 <link rel="stylesheet" href="/squall/tokens.css">
 <script src="/assets/boot.js"></script>
-{%favicon%}
+<link rel="icon" type="image/svg+xml" href="/assets/icons/favicon.svg">
 {%css%}
 </head>
 <body>
@@ -40,7 +41,10 @@ INDEX = """<!DOCTYPE html>
 def create_app(settings: Settings, database_url: str) -> Dash:
     """The application of the settings' namespace; starts also while the database is away."""
     database = settings.database.model_copy(
-        update={"pool_size": max(settings.database.pool_size, settings.dashboard.threads), "statement_timeout_s": STATEMENT_TIMEOUT_S}
+        update={
+            "pool_size": max(settings.database.pool_size, settings.dashboard.threads),
+            "statement_timeout_s": STATEMENT_TIMEOUT_S,
+        }
     )
     engine = make_engine(settings.model_copy(update={"database": database}), database_url)
     context = Context(Reader(engine, replay=bool(settings.namespace)), Link(), settings.namespace)
@@ -49,7 +53,7 @@ def create_app(settings: Settings, database_url: str) -> Dash:
         assets_folder=str(Path(__file__).parent / "assets"),
         assets_ignore=r"boot\.js",
         title="Squall",
-        update_title=None,
+        update_title=None,  # type: ignore[arg-type]
         index_string=INDEX,
         meta_tags=[
             {"name": "viewport", "content": "width=device-width, initial-scale=1"},
@@ -78,7 +82,7 @@ def keep_what_is_shown(error: Exception) -> None:
 
 
 def _add_callbacks(app: Dash, context: Context) -> None:
-    @app.callback(  # type: ignore[untyped-decorator]
+    @app.callback(
         Output("page", "children"),
         Input("url", "pathname"),
         Input("url", "search"),
@@ -91,16 +95,13 @@ def _add_callbacks(app: Dash, context: Context) -> None:
         except SQLAlchemyError as error:
             return failed(advice(error))
 
-    app.clientside_callback(
-        ClientsideFunction("squall", "start"), Output("zone", "data"), Output("zone", "value"), Input("url", "id")
-    )
-    app.clientside_callback(ClientsideFunction("squall", "zone"), Output("env", "data"), Input("zone", "value"), prevent_initial_call=True)
-    app.clientside_callback(
-        ClientsideFunction("squall", "theme"),
+    clientside(app, "start", Output("zone", "data"), Output("zone", "value"), Input("url", "id"), first=True)
+    clientside(app, "zone", Output("env", "data"), Input("zone", "value"))
+    clientside(
+        app,
+        "theme",
         Output("mantine", "forceColorScheme"),
         Output("env", "data", allow_duplicate=True),
         Input("theme", "n_clicks"),
-        prevent_initial_call=True,
     )
     pages.register(app, context)
-

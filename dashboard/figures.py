@@ -53,8 +53,11 @@ def _middle(bar: BarRow) -> datetime:
 
 def _candles(data: ChartData, palette: Palette, tz: ZoneInfo) -> dict[str, Any]:
     line = {"color": palette.text, "width": 1}
-    previous = [None, *(bar.close for bar in data.bars[:-1])]
-    moves = [formats.move(bar.close / before - 1) if before else formats.UNKNOWN for bar, before in zip(data.bars, previous, strict=True)]
+    previous = [None, *(bar.close for bar in data.bars)]
+    moves = [
+        formats.move(bar.close / before - 1) if before else formats.UNKNOWN
+        for bar, before in zip(data.bars, previous, strict=False)
+    ]
     return {
         "type": "candlestick",
         "name": "Price",
@@ -206,7 +209,11 @@ def layout(data: ChartData, palette: Palette, tz: ZoneInfo, revision: str, *, na
     ticker = data.bars[-1].ticker if data.bars else ""
 
     def titled(words: str, **more: Any) -> dict[str, Any]:
-        return {**axis, "title": {"text": "" if narrow else words, "font": {"size": 12, "color": palette.second}, "standoff": 8}, **more}
+        return {
+            **axis,
+            "title": {"text": "" if narrow else words, "font": {"size": 12, "color": palette.second}, "standoff": 8},
+            **more,
+        }
 
     return {
         "template": {},
@@ -218,9 +225,15 @@ def layout(data: ChartData, palette: Palette, tz: ZoneInfo, revision: str, *, na
         "dragmode": "zoom",
         "hovermode": "x unified",
         "hoversubplots": "axis",
-        "hoverlabel": {"bgcolor": palette.surface, "bordercolor": palette.control, "font": {"size": 12, "color": palette.text}, "align": "left"},
+        "hoverlabel": {
+            "bgcolor": palette.surface,
+            "bordercolor": palette.control,
+            "font": {"size": 12, "color": palette.text},
+            "align": "left",
+        },
         "uirevision": revision,
         "bargap": 0.1,
+        "boxgap": _gap(data),
         "xaxis": {
             **axis,
             "type": "date",
@@ -238,7 +251,15 @@ def layout(data: ChartData, palette: Palette, tz: ZoneInfo, revision: str, *, na
             "spikedash": "dot",
         },
         "yaxis": titled(f"Price {ticker}".strip(), domain=[0.44, 1], nticks=6, showticklabels=bool(data.bars)),
-        "yaxis2": {**axis, "domain": [0.345, 0.415], "range": [-1, 1], "showgrid": False, "showticklabels": False, "title": {"text": ""}},
+        "yaxis2": {
+            **axis,
+            "domain": [0.345, 0.415],
+            "range": [-1, 1],
+            "showgrid": False,
+            "tickvals": [0],
+            "ticktext": ["▲" if narrow else "Incidents"],
+            "title": {"text": ""},
+        },
         "yaxis3": titled(
             "Mood",
             domain=[0, 0.32],
@@ -253,11 +274,25 @@ def layout(data: ChartData, palette: Palette, tz: ZoneInfo, revision: str, *, na
     }
 
 
+def _gap(data: ChartData) -> float:
+    """Part of the way to the next bar that stays free: on short ranges a daily candle is as wide as its session."""
+    if not data.bars or data.window.end - data.window.start > CLOSED_UP_TO:
+        return 0.3
+    lengths = sorted(bar.end - bar.start for bar in data.bars)
+    steps = sorted(two.start - one.start for one, two in zip(data.bars, data.bars[1:], strict=False))
+    return max(0.1, 1 - lengths[0] / steps[0]) if steps and steps[0] else 0.7
+
+
 def _closed(data: ChartData, palette: Palette, tz: ZoneInfo) -> list[dict[str, Any]]:
     """Grey where the exchange was closed: between bars, on ranges that are short enough to see it."""
     if not data.bars or data.window.end - data.window.start > CLOSED_UP_TO:
         return []
-    edges = [(one.end, two.start) for one, two in zip(data.bars, data.bars[1:], strict=False) if two.start - one.end > timedelta(hours=1)]
+    edges = [
+        (one.end, two.start)
+        for one, two in zip(data.bars, data.bars[1:], strict=False)
+        if two.start - one.end > timedelta(hours=1)
+    ]
+    edges.insert(0, (data.window.start, data.bars[0].start))
     last = data.bars[-1].end
     if data.now - last > timedelta(hours=1):
         edges.append((last, data.now))
@@ -283,9 +318,7 @@ def _annotations(data: ChartData, palette: Palette) -> list[dict[str, Any]]:
         font = {"size": 12, "color": palette.second}
         return {"text": text, "xref": "paper", "yref": "paper", "x": 0, "y": y, "showarrow": False, "font": font, **more}
 
-    notes = [words("Incidents", 0.425, xanchor="left", yanchor="bottom")] if data.incidents else []
-    if not data.incidents:
-        notes.append(words("No incident in this range", 0.38, xanchor="left", yanchor="middle"))
+    notes = [] if data.incidents else [words("No incident in this range", 0.38, xanchor="left", yanchor="middle")]
     if not data.bars:
         notes.append(words(formats.chart_text(data.no_price), 0.72, x=0.5, xanchor="center", yanchor="middle"))
     if not data.moods:

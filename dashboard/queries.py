@@ -37,15 +37,18 @@ LIMIT :most
 """
 
 _PULSE = f"""
-SELECT (SELECT min(at) FROM watermark) AS watermark,
-       (SELECT max(event_time) FROM score) AS last_item,
+WITH stand AS (SELECT (SELECT min(at) FROM watermark) AS watermark, (SELECT max(event_time) FROM score) AS last_item),
+     clock AS (SELECT CASE WHEN :replay THEN greatest(watermark, last_item) ELSE now() END AS at, last_item FROM stand)
+SELECT at AS clock, last_item,
        (SELECT count(*) || '-' || coalesce(max(xmin::text::bigint), 0) FROM incident) AS incidents,
        (SELECT md5(string_agg(mention_id || decision || model_version, ',')) FROM (
-            SELECT mention_id, decision, model_version FROM score ORDER BY event_time DESC, mention_id LIMIT {SEEN}) newest) AS news,
+            SELECT mention_id, decision, model_version FROM score
+            ORDER BY event_time DESC, mention_id LIMIT {SEEN}) newest) AS news,
        (SELECT md5(string_agg(concat_ws(':', minute, late, mentions, items, negative, positive), ',')) FROM (
             SELECT * FROM mood WHERE scope = :scope ORDER BY minute DESC, late LIMIT {SEEN}) newest) AS scope,
        (SELECT count(*) || '-' || max(available_at) FROM bar
-            WHERE company_id = :company AND available_at <= :now) AS bars
+            WHERE company_id = :company AND available_at <= clock.at) AS bars
+FROM clock
 """
 
 
@@ -76,13 +79,11 @@ class Reader:
 
     def pulse(self, scope: str = MARKET) -> Pulse:
         """Event time, and a revision number of each thing that pages show; `scope` is the one on the page."""
-        now = datetime.now(UTC)
         company = scope.removeprefix("company:") if scope.startswith("company:") else ""
-        row = self._dicts(_PULSE, scope=scope, company=company, now=now)[0]
-        clock = max(filter(None, (row["watermark"], row["last_item"])), default=None) if self._replay else now
+        row = self._dicts(_PULSE, scope=scope, company=company, replay=self._replay)[0]
         revisions = {name: str(row[name]) for name in ("incidents", "news")}
         revisions["scope"] = f"{row['scope']} {row['bars']}"
-        return Pulse(clock, row["last_item"], revisions)
+        return Pulse(row["clock"], row["last_item"], revisions)
 
     def clock(self) -> datetime | None:
         """Where the pages' `now` is."""
@@ -198,12 +199,13 @@ class Reader:
         """
         return self._rows(BarRow, sql, **values)
 
-    def last_bar(self, company_id: str, stop: datetime) -> datetime | None:
-        """When the company's newest bar before `stop` was complete."""
-        row = self._dicts("SELECT max(available_at) AS at FROM bar WHERE company_id = :id AND available_at <= :stop",
-                          id=company_id, stop=stop)[0]
-        at: datetime | None = row["at"]
-        return at
+    def last_bar(self, company_id: str, stop: datetime) -> BarRow | None:
+        """The company's newest bar that was complete at `stop`."""
+        sql = """
+        SELECT start, available_at AS "end", open, high, low, close, volume, ticker, interval FROM bar
+        WHERE company_id = :id AND available_at <= :stop ORDER BY available_at DESC LIMIT 1
+        """
+        return next(iter(self._rows(BarRow, sql, id=company_id, stop=stop)), None)
 
     def last_chart(self, company_id: str, stop: datetime) -> ChartRow | None:
         """The newest chart image of the company that was there at `stop`."""
@@ -231,7 +233,11 @@ class Reader:
             conditions.append("state = ANY(:open)")
         rows = self._dicts(
             f"SELECT * FROM incident WHERE {' AND '.join(conditions)} ORDER BY opened_at DESC, id LIMIT :most",
-            scope=scope, inner=f"{scope}/%", start=start, open=list(OPEN), most=most,
+            scope=scope,
+            inner=f"{scope}/%",
+            start=start,
+            open=list(OPEN),
+            most=most,
         )
         return self._with_evidence(rows)
 

@@ -50,10 +50,8 @@ def buckets(end: datetime, span: timedelta, most: int, tz: ZoneInfo) -> Buckets:
     """At most `most` buckets of a round length that cover `span` up to `end`, aligned to the zone's midnight at the end."""
     step = next((step for step in STEPS if span / step <= most), STEPS[-1])
     midnight = end.astimezone(tz).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
-    if step > timedelta(days=1):
-        last = midnight + timedelta(days=1) - step
-    else:
-        last = midnight + (end - midnight) // step * step
+    day = timedelta(days=1)
+    last = midnight + day - step if step > day else midnight + (end - midnight) // step * step
     number = min(most, max(1, ceil(span / step)))
     return Buckets(last - (number - 1) * step, step, number)
 

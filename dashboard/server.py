@@ -1,6 +1,7 @@
 """What the web server answers beside the pages: health, the pulse, chart images, security headers."""
 
 import threading
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from flask import Flask, Response, jsonify, make_response, request
@@ -52,7 +53,7 @@ def advice(error: SQLAlchemyError) -> str:
     return "The database does not answer. Start it with `squall up`; this page goes on by itself."
 
 
-def add_routes(server: Flask, reader: Reader, link: Link, script_hashes: list[str]) -> None:
+def add_routes(server: Flask, reader: Reader, link: Link, script_hashes: Sequence[str]) -> None:
     """Add the routes, and headers to every answer."""
     policy = "; ".join(
         (

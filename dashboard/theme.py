@@ -67,12 +67,15 @@ def mood_color(palette: Palette, step: int) -> str:
 def style_sheet() -> str:
     """The tokens as CSS variables, for both schemes."""
     return "".join(
-        f':root[data-mantine-color-scheme="{name}"]{{color-scheme:{name};{_variables(palette)}}}\n' for name, palette in SCHEMES.items()
+        f':root[data-mantine-color-scheme="{name}"]{{color-scheme:{name};{_variables(palette)}}}\n'
+        for name, palette in SCHEMES.items()
     )
 
 
 def _variables(palette: Palette) -> str:
-    plain = {name: getattr(palette, name) for name in ("surface", "canvas", "text", "second", "control", "focus", "line", "closed")}
+    plain = {
+        name: getattr(palette, name) for name in ("surface", "canvas", "text", "second", "control", "focus", "line", "closed")
+    }
     steps = {f"mood{step:+d}".replace("+", "p").replace("-", "n"): palette.mood[step + 3] for step in range(-3, 4)}
     inks = {f"ink{step:+d}".replace("+", "p").replace("-", "n"): palette.ink[step + 3] for step in range(-3, 4)}
     return "".join(f"--{name}:{color};" for name, color in {**plain, **steps, **inks, **palette.severity}.items())
@@ -81,13 +84,14 @@ def _variables(palette: Palette) -> str:
 def mantine_theme() -> dict[str, Any]:
     """The theme of dash-mantine-components."""
     shades = ["#E8F0FC", "#D0E0F8", "#A5C4F2", "#7FB5FF", "#5A93E4", "#3C7AD8", "#1D5FC4", "#1D5FC4", "#164B9B", "#0F3774"]
+    dark = ["#E6E9ED", "#A3ABB5", "#8D95A0", "#7A828D", "#30353C", "#2A2F36", "#23272D", "#1A1D21", "#16191D", "#121417"]
     return {
         "fontFamily": FONT,
         "fontFamilyMonospace": "ui-monospace, SFMono-Regular, Menlo, Consolas, monospace",
         "primaryColor": "squall",
         "primaryShade": {"light": 6, "dark": 3},
         "autoContrast": True,
-        "colors": {"squall": shades},
+        "colors": {"squall": shades, "dark": dark},
         "defaultRadius": 6,
         "fontSizes": {"xs": "12px", "sm": "13px", "md": "14px", "lg": "16px", "xl": "20px"},
         "spacing": {"xs": "4px", "sm": "8px", "md": "12px", "lg": "16px", "xl": "24px"},

@@ -27,9 +27,8 @@
   const now = () => (squall.live === false && squall.clock ? squall.clock : new Date());
   function lasted(minutes) {
     if (minutes < 60) return `${minutes} min`;
-    if (minutes < 1440) return `${Math.floor(minutes / 60)} h ${minutes % 60 ? `${minutes % 60} min` : ""}`.trim();
-    const days = Math.floor(minutes / 1440), hours = Math.floor((minutes % 1440) / 60);
-    return `${days} d${hours ? ` ${hours} h` : ""}`;
+    if (minutes < 1440) return `${+(minutes / 60).toFixed(1)} h`;
+    return `${+(minutes / 1440).toFixed(1)} days`;
   }
   function since(at) {
     const seconds = Math.round((now() - at) / 1000);
@@ -115,8 +114,7 @@
     failing = false; downSince = null; good = Date.now();
     banner("");
     state("Live", "up");
-    const kind = document.querySelector(".clock .kind");
-    squall.live = Boolean(kind && kind.textContent === "Live");
+    squall.live = Boolean(document.querySelector(".clock[data-live='yes']"));
     squall.clock = answer.clock ? new Date(answer.clock) : null;
     put(byId("clock"), answer.clock ? write(squall.clock, squall.live ? "hour" : "year") : "");
     if (squall.clock) byId("clock").title = full(squall.clock);
@@ -163,12 +161,11 @@
   window.dash_clientside.squall = {
     start() {
       set("size", { data: squall.size() });
-      const options = [{ value: "", label: `Your zone (${squall.own.replace(/_/g, " ")})` }];
+      const options = [{ value: "own", label: `${squall.own.split("/").pop().replace(/_/g, " ")} (yours)` }];
       for (const [value, label] of [["UTC", "UTC"], ["America/New_York", "New York"], ["Europe/London", "London"], ["Asia/Tokyo", "Tokyo"]]) {
         if (value !== squall.own) options.push({ value, label });
       }
       if (squall.zone && !options.some((option) => option.value === squall.zone)) options.push({ value: squall.zone, label: squall.zone });
-      options[0].value = "own";
       return [options, squall.zone && squall.zone !== squall.own ? squall.zone : "own"];
     },
     zone(value) {

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from dash import html
 
 from dashboard import formats
+from dashboard.clientside import attributes
 from dashboard.components import marks
 from dashboard.components.panels import empty
 from dashboard.ranges import Buckets
@@ -19,7 +20,13 @@ NARROW_COLUMNS = 12
 
 
 def heat_map(
-    moods: Sequence[Mood], incidents: Sequence[IncidentRow], window: Buckets, now: datetime, names: Names, tz: ZoneInfo, most: int = 40
+    moods: Sequence[Mood],
+    incidents: Sequence[IncidentRow],
+    window: Buckets,
+    now: datetime,
+    names: Names,
+    tz: ZoneInfo,
+    most: int = 40,
 ) -> Any:
     """A table of at most `most` rows: the market first, then the companies of which most was said."""
     cells: dict[str, dict[datetime, Mood]] = {}
@@ -29,12 +36,19 @@ def heat_map(
         return empty("No news in this range.", "Choose a longer range above.")
     spoke = set(cells.get(MARKET, ()))
     opened = _opened(incidents, window)
-    order = sorted(cells, key=lambda scope: (scope != MARKET, scope not in {row.scope for row in incidents if row.open}, -_said(cells[scope])))
+    order = sorted(
+        cells,
+        key=lambda scope: (scope != MARKET, scope not in {row.scope for row in incidents if row.open}, -_said(cells[scope])),
+    )
     rows = [_row(scope, cells[scope], spoke, opened.get(scope, {}), window, now, names) for scope in order[:most]]
     return html.Div(
         [
-            html.Table([html.Thead(_head(window, tz)), html.Tbody(rows)], className="heat", **{"data-step": formats.step_words(window.step)}),
-            html.P("Point at a cell, or tap it, to read it.", className="explain", **{"aria-live": "polite"}),
+            html.Table(
+                [html.Thead(_head(window, tz)), html.Tbody(rows)],
+                className="heat",
+                **attributes(data_step=formats.step_words(window.step)),
+            ),
+            html.P("Point at a cell, or tap it, to read it.", className="explain", **attributes(aria_live="polite")),
             _legend(),
         ]
     )
@@ -70,7 +84,13 @@ def _head(window: Buckets, tz: ZoneInfo) -> Any:
 
 
 def _row(
-    scope: str, cells: Mapping[datetime, Mood], spoke: set[datetime], opened: Mapping[datetime, IncidentRow], window: Buckets, now: datetime, names: Names
+    scope: str,
+    cells: Mapping[datetime, Mood],
+    spoke: set[datetime],
+    opened: Mapping[datetime, IncidentRow],
+    window: Buckets,
+    now: datetime,
+    names: Names,
 ) -> Any:
     tds = [
         _cell(at, cells.get(at), at in spoke, opened.get(at), names.scope(scope), _old(index, window))
@@ -81,7 +101,7 @@ def _row(
 
 
 def _cell(at: datetime, mood: Mood | None, spoke: bool, incident: IncidentRow | None, name: str, old: str) -> Any:
-    about = {"data-scope": name, "data-at": at.isoformat()}
+    about: Any = {"data-scope": name, "data-at": at.isoformat()}
     if incident:
         about["data-incident"] = f"{incident.severity.capitalize()} incident opened"
     mark = html.B(GLYPHS.get(incident.severity, "○"), className=f"sev-{incident.severity}") if incident else None
@@ -92,11 +112,16 @@ def _cell(at: datetime, mood: Mood | None, spoke: bool, incident: IncidentRow | 
     about["data-says"] = f"mean sentiment {formats.signed(mean)}, {formats.plural(mood.mentions, 'mention')}"
     step = formats.mood_step(mean)
     sign = {1: "+", -1: formats.MINUS}.get((mean > 0) - (mean < 0), "0") if formats.signed(mean) != "0.00" else "0"
-    return html.Td(mark or sign, className=f"c {marks.mood_class(mean)}{' opened' if mark else ''} step{abs(step)} {old}", **about)
+    return html.Td(
+        mark or sign, className=f"c {marks.mood_class(mean)}{' opened' if mark else ''} step{abs(step)} {old}", **about
+    )
 
 
 def _legend() -> Any:
     words = ("−1", "", "", "0", "", "", "+1")
-    steps = [html.Span(word, className=f"c {name}") for word, name in zip(words, ("mn3", "mn2", "mn1", "mp0", "mp1", "mp2", "mp3"), strict=True)]
+    steps = [
+        html.Span(word, className=f"c {name}")
+        for word, name in zip(words, ("mn3", "mn2", "mn1", "mp0", "mp1", "mp2", "mp3"), strict=True)
+    ]
     keys = [html.Span("· no news"), html.Span("× no source spoke"), html.Span("◆▲●○ incident opened")]
     return html.Div([html.Span("Mean sentiment"), html.Span(steps, className="scale"), *keys], className="legend")

@@ -12,10 +12,11 @@ from dashboard import formats
 from dashboard.components import marks
 from dashboard.components.panels import empty
 from dashboard.rows import EventRow, Evidence, IncidentRow
-from dashboard.scopes import Names, pretty
+from dashboard.scopes import Names, pretty, scope_path
 from dashboard.theme import SEVERITIES
 
-EVIDENCE = 12
+SHOWN = 4
+"""Articles that the list of open incidents shows of each; its page shows all."""
 
 
 def by_severity(rows: Sequence[IncidentRow]) -> list[IncidentRow]:
@@ -44,7 +45,10 @@ def open_list(rows: Sequence[IncidentRow], last: IncidentRow | None, names: Name
     """One item an open incident; what it rests on opens below it."""
     if not rows:
         if last is None:
-            return empty("No incident is open, and none has been.", "An incident opens when a company's negative news leaves its own past behind.")
+            return empty(
+                "No incident is open, and none has been.",
+                "An incident opens when a company's negative news leaves its own past behind.",
+            )
         title = ["The last one was ", marks.scope_link(last.scope, names), ", resolved ", marks.moment(last.resolved_at), ". "]
         return empty("No incident is open.", [*title, dcc.Link("See its evidence", href=f"/incidents?sel={last.id}")])
     return [_item(row, names) for row in by_severity(rows)]
@@ -71,43 +75,52 @@ def _item(row: IncidentRow, names: Names) -> Any:
     links = html.Div(
         [
             dcc.Link("Open incident", href=f"/incidents?sel={row.id}", className="action"),
-            dcc.Link(f"{names.scope(row.scope)} page", href=marks.scope_path(row.scope), className="action"),
+            dcc.Link(f"{names.scope(row.scope)} page", href=scope_path(row.scope), className="action"),
         ],
         className="actions",
     )
-    body = [html.P(row.summary, className="summary"), evidence_list(row.evidence), links]
+    body = [html.P(row.summary, className="summary"), evidence_list(row.evidence, SHOWN), links]
     return dmc.AccordionItem(
-        [dmc.AccordionControl(head), dmc.AccordionPanel(body)], value=row.id, className=f"incident incident-{row.severity} is-{row.state}"
+        [dmc.AccordionControl(head), dmc.AccordionPanel(body)],
+        value=row.id,
+        className=f"incident incident-{row.severity} is-{row.state}",
     )
 
 
-def evidence_list(evidence: Sequence[Evidence]) -> Any:
-    """The articles that an incident rests on."""
+def evidence_list(evidence: Sequence[Evidence], most: int | None = None) -> Any:
+    """The articles that an incident rests on, at most so many."""
     if not evidence:
         return empty("This incident came without evidence.", "Its inputs say what it was decided from.")
-    head = html.Thead(
-        html.Tr([html.Th("Sentiment", className="r"), html.Th("Headline"), html.Th("Source"), html.Th("Time"), html.Th("Weight", className="r")])
-    )
-    rest = len(evidence) - EVIDENCE
-    more = [html.P(f"and {formats.plural(rest, 'more article')}", className="second")] if rest > 0 else []
-    return html.Div([html.Table([head, html.Tbody([_evidence(item) for item in evidence[:EVIDENCE]])], className="evidence"), *more])
+    head = html.Thead(html.Tr([html.Th("Sentiment"), html.Th("Headline"), html.Th("Weight", className="r")]))
+    shown = evidence[:most]
+    rest = len(evidence) - len(shown)
+    more = [html.P(f"and {formats.plural(rest, 'more article')}", className="second more")] if rest > 0 else []
+    return html.Div([html.Table([head, html.Tbody([_evidence(item) for item in shown])], className="evidence"), *more])
 
 
 def _evidence(item: Evidence) -> Any:
     weight = formats.UNKNOWN if item.weight is None else f"{item.weight:.2f}"
     return html.Tr(
         [
-            html.Td(marks.sentiment(item.sentiment), className="r"),
-            html.Td([marks.headline(item.title, item.url), *_copies(item)], className="title"),
-            html.Td(item.source or formats.UNKNOWN, className="source"),
-            html.Td(marks.moment(item.at), className="time"),
+            html.Td(marks.sentiment(item.sentiment)),
+            html.Td(
+                [
+                    marks.headline(item.title, item.url),
+                    *_copies(item),
+                    html.Div([item.source or "Unnamed source", " · ", marks.moment(item.at)], className="meta"),
+                ]
+            ),
             html.Td(weight, className="r num", title="Relevance × novelty × credibility, 0 to 1"),
         ]
     )
 
 
 def _copies(item: Evidence) -> list[Any]:
-    return [html.Span(f" ×{item.articles}", className="second", title=f"{item.articles} articles of this story")] if item.articles > 1 else []
+    return (
+        [html.Span(f" ×{item.articles}", className="second", title=f"{item.articles} articles of this story")]
+        if item.articles > 1
+        else []
+    )
 
 
 def timeline(events: Sequence[EventRow]) -> Any:
@@ -132,7 +145,9 @@ def _actor(event: EventRow) -> list[Any]:
 
 
 def _detail(detail: Mapping[str, Any]) -> str:
-    return ", ".join(f"{pretty(name).lower()} {plain(value)}" for name, value in detail.items() if not isinstance(value, dict | list))
+    return ", ".join(
+        f"{pretty(name).lower()} {plain(value)}" for name, value in detail.items() if not isinstance(value, dict | list)
+    )
 
 
 INPUTS = {

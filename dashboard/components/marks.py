@@ -6,6 +6,7 @@ from typing import Any, Literal
 from dash import dcc, html
 
 from dashboard import formats
+from dashboard.clientside import HIDDEN, attributes
 from dashboard.rows import IncidentRow
 from dashboard.scopes import Names, scope_path
 from dashboard.theme import GLYPHS, STATES
@@ -17,12 +18,12 @@ def moment(at: datetime | None, kind: Kind = "at") -> Any:
     """An instant, written by the browser in the viewer's zone: `14 Nov 09:32`, or how long ago as of the pages' `now`."""
     if at is None:
         return html.Span(formats.UNKNOWN, title="Time not known")
-    return html.Time(dateTime=at.isoformat(), className="t", **{"data-kind": kind})
+    return html.Time(dateTime=at.isoformat(), className="t", **attributes(data_kind=kind))
 
 
 def severity(name: str) -> Any:
     """Glyph and word of a severity."""
-    glyph = html.Span(GLYPHS.get(name, "○"), className="glyph", **{"aria-hidden": "true"})
+    glyph = html.Span(GLYPHS.get(name, "○"), className="glyph", **HIDDEN)
     return html.Span([glyph, name.capitalize()], className=f"sev sev-{name if name in GLYPHS else 'info'}")
 
 

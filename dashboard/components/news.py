@@ -67,12 +67,12 @@ def news_grid(name: str, rows: Sequence[NewsRow], names: Names, size: str, *, wi
     return dag.AgGrid(
         id=name,
         className="grid grid-news",
+        style={},
         rowData=news_rows(rows, names),
         getRowId="params.data.id",
         columnDefs=_narrow() if size == "narrow" else _columns(with_company, size),
         defaultColDef={"resizable": True, "sortable": True, "suppressHeaderMenuButton": True, "filter": False},
-        columnSize="responsiveSizeToFit",
-        dashGridOptions=grid_options(size, overlayNoRowsTemplate="No scored news in this range"),
+        dashGridOptions=grid_options(size, localeText={"noRowsToShow": "No scored news in this range"}),
     )
 
 
@@ -81,21 +81,49 @@ def _narrow() -> list[dict[str, Any]]:
 
 
 def _columns(with_company: bool, size: str) -> list[dict[str, Any]]:
-    number = {"type": "rightAligned", "width": 92, "maxWidth": 100}
+    number = {"type": "rightAligned", "width": 82}
     columns = [
-        {"field": "at", "headerName": "Time", "width": 118, "maxWidth": 130, "valueFormatter": {"function": "squallTime(params.value)"},
-         "tooltipValueGetter": {"function": "squallFullTime(params.value)"}, "cellClass": "num"},
-        {"field": "sentiment", "headerName": "Sentiment", "headerTooltip": "P(positive) − P(negative), −1 to +1", "cellRenderer": "Mood",
-         **number, "width": 100, "maxWidth": 110},
-        {"field": "company", "headerName": "Company", "width": 130, "cellRenderer": "ScopeLink"},
-        {"field": "title", "headerName": "Headline", "minWidth": 240, "flex": 1, "cellRenderer": "NewsLink",
-         "tooltipField": "title"},
-        {"field": "topic", "headerName": "Topic", "width": 160},
-        {"field": "novelty", "headerName": "Novelty", "headerTooltip": "100 for the first article of a story, 50 for the second, …", **number},
-        {"field": "relevance", "headerName": "Relevance", "headerTooltip": "How much the text is about the company, 0 to 100", **number,
-         "width": 104, "maxWidth": 110},
-        {"field": "source", "headerName": "Source", "width": 140, "tooltipField": "remark"},
-    ]  # fmt: skip
+        {
+            "field": "at",
+            "headerName": "Time",
+            "width": 114,
+            "valueFormatter": {"function": "squallTime(params.value)"},
+            "tooltipValueGetter": {"function": "squallFullTime(params.value)"},
+            "cellClass": "num",
+        },
+        {
+            "field": "sentiment",
+            "headerName": "Sentiment",
+            "headerTooltip": "P(positive) − P(negative), −1 to +1",
+            "cellRenderer": "Mood",
+            **number,
+            "width": 98,
+        },
+        {"field": "company", "headerName": "Company", "width": 112, "cellRenderer": "ScopeLink"},
+        {
+            "field": "title",
+            "headerName": "Headline",
+            "minWidth": 240,
+            "flex": 1,
+            "cellRenderer": "NewsLink",
+            "tooltipField": "title",
+        },
+        {"field": "topic", "headerName": "Topic", "width": 146},
+        {
+            "field": "novelty",
+            "headerName": "Novelty",
+            "headerTooltip": "100 for the first article of a story, 50 for the second, …",
+            **number,
+        },
+        {
+            "field": "relevance",
+            "headerName": "Relevance",
+            "headerTooltip": "How much the text is about the company, 0 to 100",
+            **number,
+            "width": 96,
+        },
+        {"field": "source", "headerName": "Source", "width": 126, "tooltipField": "remark"},
+    ]
     hidden = {"company"} if not with_company else set()
     if size == "medium":
         hidden |= {"relevance", "novelty"}

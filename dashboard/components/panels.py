@@ -5,14 +5,19 @@ from typing import Any
 
 from dash import html
 
+from dashboard.clientside import attributes
 
-def panel(title: str, body: Any, *, name: str, aside: Any = None, note: str = "") -> Any:
+
+def panel(title: str, body: Any, *, name: str, aside: Any = None, note: Any = "") -> Any:
     """A panel with a title; `aside` stands right of the title, `note` says in what unit."""
     head = [html.H2(title), html.Span(note, className="note")]
     return html.Section(
-        [html.Header([*head, html.Div(aside, className="aside")] if aside is not None else head), html.Div(body, className="body")],
+        [
+            html.Header([*head, html.Div(aside, className="aside")] if aside is not None else head),
+            html.Div(body, className="body"),
+        ],
         className=f"panel panel-{name}",
-        **{"aria-label": title},
+        **attributes(aria_label=title),
     )
 
 
@@ -28,10 +33,10 @@ def code(words: str) -> Any:
 
 def page(children: Sequence[Any], *, name: str, title: str, again: str = "") -> Any:
     """A whole page; `title` becomes that of the browser's tab. `again`: the revision with whose change it is asked for anew."""
-    return html.Div(list(children), className=f"page page-{name}", **{"data-title": title, "data-again": again})
+    return html.Div(list(children), className=f"page page-{name}", **attributes(data_title=title, data_again=again))
 
 
 def failed(reason: str) -> Any:
     """A page that could not be read; it is asked for again as soon as the database answers."""
     body = html.Div([html.H1("Nothing to show yet"), html.P(reason)], className="empty")
-    return html.Div([body], className="page page-failed", **{"data-title": "No database", "data-again": "up"})
+    return html.Div([body], className="page page-failed", **attributes(data_title="No database", data_again="up"))

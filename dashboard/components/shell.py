@@ -5,6 +5,7 @@ from typing import Any
 import dash_mantine_components as dmc
 from dash import dcc, html
 
+from dashboard.clientside import HIDDEN, attributes
 from dashboard.context import Context, Viewer
 from dashboard.theme import mantine_theme
 
@@ -25,14 +26,14 @@ def shell(context: Context, view: Viewer) -> Any:
             dmc.AppShell(
                 [
                     dmc.AppShellHeader(_header(context)),
-                    dmc.AppShellNavbar(html.Nav(_links("rail"), className="rail", **{"aria-label": "Pages"})),
+                    dmc.AppShellNavbar(html.Nav(_links("rail"), className="rail", **attributes(aria_label="Pages"))),
                     dmc.AppShellMain(
                         [
                             html.Div(id="banner", className="banner", role="alert"),
                             html.Div(id="page", tabIndex=-1),
                         ]
                     ),
-                    dmc.AppShellFooter(html.Nav(_links("bar"), className="bar", **{"aria-label": "Pages"})),
+                    dmc.AppShellFooter(html.Nav(_links("bar"), className="bar", **attributes(aria_label="Pages"))),
                 ],
                 header={"height": 48},
                 navbar={"width": {"base": 0, "sm": 56, "lg": 200}, "breakpoint": "sm", "collapsed": {"mobile": True}},
@@ -49,7 +50,7 @@ def _links(where: str) -> list[Any]:
             label=label,
             href=path,
             active="exact" if path == "/" else "partial",
-            leftSection=html.Span(className=f"icon icon-{name}", **{"aria-hidden": "true"}),
+            leftSection=html.Span(className=f"icon icon-{name}", **HIDDEN),
             className=f"page-link page-link-{name}",
             id={"nav": where, "page": name},
         )
@@ -58,17 +59,23 @@ def _links(where: str) -> list[Any]:
 
 
 def _header(context: Context) -> Any:
-    kind = "Demo" if context.namespace == "demo" else "Replay" if context.replay else "Live"
     title = (
         "The pages' clock is that of the replayed events: the newest item or the watermark, whichever is later"
         if context.replay
         else "The pages' clock is the time of day"
     )
-    name = f"{kind} {context.namespace}" if context.replay and context.namespace != "demo" else kind
-    clock = html.Span([html.Span(name, className="kind"), html.Span(id="clock", className="num")], className="clock", title=title)
+    name = f"Replay {context.namespace}:" if context.replay else ""
+    live: Any = {"data-live": "" if context.replay else "yes"}
+    clock = html.Span(
+        [html.Span(name, className="kind"), html.Span(id="clock", className="num")], className="clock", title=title, **live
+    )
     return html.Div(
         [
-            dcc.Link([html.Span(className="logo", **{"aria-hidden": "true"}), html.Span("Squall", className="brand-word")], href="/", className="brand"),
+            dcc.Link(
+                [html.Span(className="logo", **HIDDEN), html.Span("Squall", className="brand-word")],
+                href="/",
+                className="brand",
+            ),
             clock,
             html.Span(id="link-state", className="link-state", role="status"),
             html.Span(className="gap"),
@@ -77,16 +84,26 @@ def _header(context: Context) -> Any:
                     html.Span("Times in", className="zone-word"),
                     dcc.Store(id="zones"),
                     dmc.Select(
-                        id="zone", data=[], value=None, size="xs", w=176, allowDeselect=False, checkIconPosition="right",
-                        **{"aria-label": "Zone of all times"},
+                        id="zone",
+                        data=[],
+                        value=None,
+                        size="xs",
+                        w=176,
+                        allowDeselect=False,
+                        checkIconPosition="right",
+                        **attributes(aria_label="Zone of all times"),
                     ),
                 ],
                 className="zone",
             ),
             dmc.ActionIcon(
-                html.Span(className="icon icon-theme", **{"aria-hidden": "true"}), id="theme", variant="subtle", color="gray", size=32,
-                **{"aria-label": "Colours: automatic, light or dark"},
+                html.Span(className="icon icon-theme", **HIDDEN),
+                id="theme",
+                variant="subtle",
+                color="gray",
+                size=32,
+                **attributes(aria_label="Colours: automatic, light or dark"),
             ),
         ],
-        className="top",
-    )  # fmt: skip
+        className="topbar",
+    )

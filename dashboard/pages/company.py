@@ -4,9 +4,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import ClientsideFunction, Dash, Input, Output, Patch, State, ctx, dcc, html
+from dash import Dash, Input, Output, Patch, State, dcc, html
 
 from dashboard import figures, formats
+from dashboard.clientside import attributes, clientside
 from dashboard.components import marks
 from dashboard.components.news import news_grid, news_rows
 from dashboard.components.panels import code, empty, page, panel
@@ -15,10 +16,12 @@ from dashboard.ranges import PRESETS, buckets, zone_label
 from dashboard.rows import NewsRow
 from dashboard.scopes import MARKET, Names, scope_path
 
-BUCKETS = 120
+BUCKETS = 48
 NEWS = 200
+LONG_BAR = timedelta(hours=5)
+"""Daily bars are longer: a range of a few of them shows nothing."""
 GROUPS = (("company", "Companies"), ("sector", "Sectors"), ("topic", "Topics"))
-CONFIG = {"displayModeBar": False, "scrollZoom": False, "doubleClick": "reset", "responsive": True, "showTips": False}
+CONFIG: Any = {"displayModeBar": False, "scrollZoom": False, "doubleClick": "reset", "responsive": True, "showTips": False}
 
 
 def first_scope(context: Context) -> str:
@@ -41,15 +44,19 @@ def render(context: Context, scope: str, search: str | None) -> Any:
         body = empty("No scored news yet.", "The page fills by itself as soon as there is some.")
         return page([_head([html.H1(names.scope(scope))], picker), body], name="company", title=names.scope(scope), again="news")
     view = viewer()
-    preset = first_range(context, search, scope, now, "5d")
+    bar = reader.last_bar(name, now) if kind == "company" else None
+    preset = first_range(context, search, scope, now, "1m" if bar and bar.end - bar.start > LONG_BAR else "5d")
     rows = _news(context, scope, preset, now)
-    ranges = dmc.SegmentedControl(id="range", data=list(PRESETS), value=preset, size="xs", **{"aria-label": "Range"})
+    ranges = dmc.SegmentedControl(id="range", data=list(PRESETS), value=preset, size="xs", **attributes(aria_label="Range"))
     graph = dcc.Graph(id="chart", figure=_blank(), config=CONFIG, className="chart", responsive=True)
     note = f"times: {zone_label(now, view.zone)}"
-    title = html.Div([html.H1(names.scope(scope)), *_facts(scope, names), html.Span(_open(context, scope), id="scope-open")], className="who")
+    title = html.Div(
+        [html.H1(names.scope(scope)), *_facts(scope, names), html.Span(_open(context, scope), id="scope-open")], className="who"
+    )
     return page(
         [
             dcc.Store(id="scope", data=scope),
+            dcc.Store(id="drawn"),
             _head([title], picker),
             panel(_chart_title(kind), graph, name="chart", aside=ranges, note=note),
             html.Div(
@@ -73,30 +80,32 @@ def render(context: Context, scope: str, search: str | None) -> Any:
 def register(app: Dash, context: Context) -> None:
     """Keep the chart and the news current."""
 
-    @app.callback(  # type: ignore[untyped-decorator]
+    @app.callback(
         Output("chart", "figure"),
+        Output("drawn", "data"),
         Input("range", "value"),
         Input("env", "data"),
         Input("rev-scope", "data"),
         Input("rev-incidents", "data"),
         State("scope", "data"),
+        State("drawn", "data"),
     )
-    def chart(preset: str, _env: Any, _scope_revision: str, _incidents: str, scope: str) -> Any:
+    def chart(preset: str, _env: Any, _scope_revision: str, _incidents: str, scope: str, drawn: str | None) -> tuple[Any, str]:
         view = viewer()
         data = _data(context, scope, preset)
         names = context.reader.names()
         figure = figures.chart(data, view.palette, view.zone, names, f"{scope} {preset}", narrow=view.size == "narrow")
-        changed = {name.partition(".")[0] for name in ctx.triggered_prop_ids}
-        if not changed or changed & {"range", "env"}:
-            return figure
+        key = f"{scope} {preset} {view}"
+        if key != drawn:
+            return figure, key
         delta = Patch()
         delta["data"] = figure["data"]
         for part in ("shapes", "annotations"):
             delta["layout"][part] = figure["layout"][part]
         delta["layout"]["xaxis"]["range"] = figure["layout"]["xaxis"]["range"]
-        return delta
+        return delta, key
 
-    @app.callback(  # type: ignore[untyped-decorator]
+    @app.callback(
         Output("stories", "rowData"),
         Output("stories-count", "children"),
         Output("scope-open", "children"),
@@ -111,13 +120,9 @@ def register(app: Dash, context: Context) -> None:
         rows = _news(context, scope, preset, now) if now else []
         return news_rows(rows, context.reader.names()), _said(rows), _open(context, scope)
 
-    app.clientside_callback(
-        ClientsideFunction("squall", "goTo"), Output("picker", "error"), Input("picker", "value"), State("scope", "data"),
-        prevent_initial_call=True,
-    )  # fmt: skip
-    app.clientside_callback(
-        ClientsideFunction("squall", "clicked"), Output("chart", "clickData"), Input("chart", "clickData"), prevent_initial_call=True
-    )
+    clientside(app, "goTo", Output("picker", "error"), Input("picker", "value"), State("scope", "data"))
+    clientside(app, "range", Input("range", "value"))
+    clientside(app, "clicked", Output("chart", "clickData"), Input("chart", "clickData"))
 
 
 def _head(title: list[Any], picker: Any) -> Any:
@@ -132,9 +137,18 @@ def _picker(context: Context, scope: str, names: Names) -> Any:
         if items:
             data.append({"group": title, "items": [{"value": scope_path(one), "label": label} for label, one in items]})
     return dmc.Select(
-        id="picker", data=data, value=scope_path(scope), searchable=True, allowDeselect=False, size="sm", w=240, limit=60,
-        nothingFoundMessage="No scope with news has this name", maxDropdownHeight=360, **{"aria-label": "Company, sector or topic"},
-    )  # fmt: skip
+        id="picker",
+        data=data,
+        value=scope_path(scope),
+        searchable=True,
+        allowDeselect=False,
+        size="sm",
+        w=240,
+        limit=60,
+        nothingFoundMessage="No scope with news has this name",
+        maxDropdownHeight=360,
+        **attributes(aria_label="Company, sector or topic"),
+    )
 
 
 def _facts(scope: str, names: Names) -> list[Any]:
@@ -176,7 +190,10 @@ def _said(rows: list[NewsRow]) -> str:
 def _blank() -> dict[str, Any]:
     palette = viewer().palette
     hidden = {"visible": False}
-    return {"data": [], "layout": {"paper_bgcolor": palette.surface, "plot_bgcolor": palette.surface, "xaxis": hidden, "yaxis": hidden}}
+    return {
+        "data": [],
+        "layout": {"paper_bgcolor": palette.surface, "plot_bgcolor": palette.surface, "xaxis": hidden, "yaxis": hidden},
+    }
 
 
 def _data(context: Context, scope: str, preset: str) -> figures.ChartData:
@@ -188,7 +205,7 @@ def _data(context: Context, scope: str, preset: str) -> figures.ChartData:
     no_price = "A price belongs to a company: pick one above"
     if kind == "company" and not bars:
         last = reader.last_bar(name, now)
-        no_price = f"No price since {last.astimezone(view.zone):%d %b %Y %H:%M}" if last else "No price has been received"
+        no_price = f"No price since {last.end.astimezone(view.zone):%d %b %Y %H:%M}" if last else "No price has been received"
     return figures.ChartData(
         window,
         bars,
@@ -205,7 +222,19 @@ def _received(context: Context, company_id: str, now: datetime) -> list[Any]:
         return []
     row = context.reader.last_chart(company_id, now)
     if row is None:
-        return [panel("Received chart", empty("No chart has been received.", ["Send one: ", code("squall ingest charts FOLDER")]), name="received")]
-    image = html.Img(src=f"/squall/chart/{row.id}", alt=f"Chart of {row.interval} bars", width=row.width, height=row.height, className="received")
+        return [
+            panel(
+                "Received chart",
+                empty("No chart has been received.", ["Send one: ", code("squall ingest charts FOLDER")]),
+                name="received",
+            )
+        ]
+    image = html.Img(
+        src=f"/squall/chart/{row.id}",
+        alt=f"Chart of {row.interval} bars",
+        width=row.width,
+        height=row.height,
+        className="received",
+    )
     note = html.Span(["up to ", marks.moment(row.end), f", from {row.source or 'an unnamed source'}"])
     return [panel("Received chart", image, name="received", note=note)]

@@ -6,9 +6,10 @@ from typing import Any
 
 import dash_ag_grid as dag
 import dash_mantine_components as dmc
-from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
+from dash import Dash, Input, Output, State, dcc, html
 
 from dashboard import formats
+from dashboard.clientside import attributes, clientside
 from dashboard.components import marks
 from dashboard.components.incidents import evidence_list, inputs_table, timeline
 from dashboard.components.news import grid_options
@@ -29,7 +30,9 @@ def render(context: Context, search: str | None) -> Any:
         return page([html.H1("Incidents"), body], name="incidents", title="Incidents", again="incidents")
     size = viewer().size
     chosen = asked(search, "sel") or ("" if size == "narrow" else _first(rows).id)
-    heading = html.Div([html.H1("Incidents"), html.Span(_counts(rows), id="incident-counts", className="second")], className="page-head")
+    heading = html.Div(
+        [html.H1("Incidents"), html.Span(_counts(rows), id="incident-counts", className="second")], className="page-head"
+    )
     return page(
         [
             dcc.Store(id="sel", data=chosen),
@@ -51,41 +54,40 @@ def render(context: Context, search: str | None) -> Any:
 def register(app: Dash, context: Context) -> None:
     """Keep the grid and the detail current, and follow the selection."""
 
-    @app.callback(  # type: ignore[untyped-decorator]
-        Output("incident-grid", "rowData"), Output("incident-counts", "children"), Input("rev-incidents", "data"), prevent_initial_call=True
+    @app.callback(
+        Output("incident-grid", "rowData"),
+        Output("incident-counts", "children"),
+        Input("rev-incidents", "data"),
+        prevent_initial_call=True,
     )
     def grid(_revision: str) -> tuple[list[dict[str, Any]], str]:
         rows = context.reader.incidents()
         return incident_rows(rows, context.reader.names()), _counts(rows)
 
-    @app.callback(  # type: ignore[untyped-decorator]
+    @app.callback(
         Output("incident-detail", "children"), Input("sel", "data"), Input("rev-incidents", "data"), prevent_initial_call=True
     )
     def detail(chosen: str | None, _revision: str) -> Any:
         return _detail(context, chosen or "")
 
-    app.clientside_callback(
-        ClientsideFunction("squall", "select"),
+    clientside(
+        app,
+        "select",
         Output("sel", "data"),
         Output("incident-columns", "className"),
         Input("incident-grid", "selectedRows"),
         State("sel", "data"),
-        prevent_initial_call=True,
     )
-    app.clientside_callback(
-        ClientsideFunction("squall", "filterIncidents"),
+    clientside(
+        app,
+        "filterIncidents",
         Output("incident-grid", "filterModel"),
-        Output("incident-grid", "dashGridOptions"),
         Input("incident-state", "value"),
         Input("incident-severity", "value"),
         Input("incident-words", "value"),
+        first=True,
     )
-    app.clientside_callback(
-        ClientsideFunction("squall", "csv"),
-        Output("incident-grid", "exportDataAsCsv"),
-        Input("incident-csv", "n_clicks"),
-        prevent_initial_call=True,
-    )
+    clientside(app, "csv", Output("incident-grid", "exportDataAsCsv"), Input("incident-csv", "n_clicks"))
 
 
 def incident_rows(rows: Sequence[IncidentRow], names: Names) -> list[dict[str, Any]]:
@@ -126,39 +128,77 @@ def _filters(search: str | None) -> Any:
     return html.Div(
         [
             dmc.SegmentedControl(
-                id="incident-state", data=["All", "Open", "Resolved"], value=asked(search, "state") or "All", size="xs",
-                **{"aria-label": "State"},
+                id="incident-state",
+                data=["All", "Open", "Resolved"],
+                value=asked(search, "state") or "All",
+                size="xs",
+                **attributes(aria_label="State"),
             ),
             dmc.MultiSelect(
-                id="incident-severity", data=[{"value": name.capitalize(), "label": name.capitalize()} for name in SEVERITIES],
-                value=[word for word in asked(search, "sev").split(",") if word], placeholder="Any severity", size="xs", clearable=True,
-                w=180, **{"aria-label": "Severity"},
+                id="incident-severity",
+                data=[{"value": name.capitalize(), "label": name.capitalize()} for name in SEVERITIES],
+                value=[word for word in asked(search, "sev").split(",") if word],
+                placeholder="Any severity",
+                size="xs",
+                clearable=True,
+                w=150,
+                **attributes(aria_label="Severity"),
             ),
             dmc.TextInput(
-                id="incident-words", value=asked(search, "q"), placeholder="Filter by word", size="xs", w=160, debounce=200,
-                **{"aria-label": "Filter by word"},
+                id="incident-words",
+                value=asked(search, "q"),
+                placeholder="Filter by word",
+                size="xs",
+                w=124,
+                debounce=200,
+                **attributes(aria_label="Filter by word"),
             ),
-            dmc.Button("CSV", id="incident-csv", variant="default", size="xs", **{"aria-label": "Export the grid as CSV"}),
+            dmc.Button("CSV", id="incident-csv", variant="default", size="xs", **attributes(aria_label="Export the grid as CSV")),
         ],
         className="filters",
-    )  # fmt: skip
+    )
 
 
 def _grid(rows: Sequence[IncidentRow], names: Names, size: str, chosen: str) -> Any:
-    number = {"type": "rightAligned", "width": 100, "maxWidth": 120}
+    number = {"type": "rightAligned", "width": 86}
     wide = [
-        {"field": "severity", "headerName": "Severity", "cellRenderer": "Severity", "width": 112, "maxWidth": 120, "filter": True,
-         "comparator": {"function": "squallBySeverity(valueA, valueB, nodeA, nodeB)"}},
-        {"field": "scope", "headerName": "Scope", "width": 130, "minWidth": 100, "filter": True},
-        {"field": "state", "headerName": "State", "width": 120, "maxWidth": 140, "filter": True, "cellRenderer": "State"},
-        {"field": "surprise", "headerName": "Surprise", "headerTooltip": "Now where it is open, at its peak where it is resolved: log10 of "
-         "the evidence / the alarm line", **number, "valueFormatter": {"function": "squallSurprise(params)"}},
-        {"field": "opened", "headerName": "Opened", "width": 124, "maxWidth": 140, "sort": "desc", "cellClass": "num",
-         "valueFormatter": {"function": "squallTime(params.value)"}, "tooltipValueGetter": {"function": "squallFullTime(params.value)"}},
+        {
+            "field": "severity",
+            "headerName": "Severity",
+            "cellRenderer": "Severity",
+            "width": 114,
+            "filter": True,
+            "comparator": {"function": "squallBySeverity(valueA, valueB, nodeA, nodeB)"},
+        },
+        {"field": "scope", "headerName": "Scope", "minWidth": 84, "flex": 1, "filter": True},
+        {"field": "state", "headerName": "State", "width": 106, "filter": True, "cellRenderer": "State"},
+        {
+            "field": "surprise",
+            "headerName": "Surprise",
+            "headerTooltip": "Now where it is open, at its peak where it is resolved: log10 of the evidence / the alarm line",
+            **number,
+            "valueFormatter": {"function": "squallSurprise(params)"},
+        },
+        {
+            "field": "opened",
+            "headerName": "Opened",
+            "width": 118,
+            "sort": "desc",
+            "cellClass": "num",
+            "valueFormatter": {"function": "squallTime(params.value)"},
+            "tooltipValueGetter": {"function": "squallFullTime(params.value)"},
+        },
         {"field": "lasted", "headerName": "Lasted", **number, "valueFormatter": {"function": "squallLasted(params.value)"}},
-    ]  # fmt: skip
+    ]
     narrow = [
-        {"field": "scope", "headerName": "Incident", "cellRenderer": "IncidentLines", "flex": 1, "cellClass": "two-lines", "filter": True},
+        {
+            "field": "scope",
+            "headerName": "Incident",
+            "cellRenderer": "IncidentLines",
+            "flex": 1,
+            "cellClass": "two-lines",
+            "filter": True,
+        },
         {"field": "severity", "hide": True, "filter": True},
         {"field": "state", "hide": True, "filter": True},
         {"field": "opened", "hide": True, "sort": "desc"},
@@ -166,17 +206,17 @@ def _grid(rows: Sequence[IncidentRow], names: Names, size: str, chosen: str) -> 
     return dag.AgGrid(
         id="incident-grid",
         className="grid grid-incidents",
+        style={},
         rowData=incident_rows(rows, names),
         getRowId="params.data.id",
         columnDefs=narrow if size == "narrow" else wide,
         defaultColDef={"resizable": True, "sortable": True, "suppressHeaderMenuButton": True, "suppressHeaderFilterButton": True},
-        columnSize="responsiveSizeToFit",
         selectedRows={"ids": [chosen]} if chosen else [],
         csvExportParams={"fileName": "incidents.csv"},
         dashGridOptions=grid_options(
             size,
             rowSelection={"mode": "singleRow", "checkboxes": False, "enableClickSelection": True},
-            overlayNoRowsTemplate="No incident fits these filters: clear them",
+            localeText={"noRowsToShow": "No incident fits these filters: clear them"},
         ),
     )
 
@@ -201,14 +241,22 @@ def _detail(context: Context, chosen: str) -> Any:
         html.Section(
             [
                 html.Header(
-                    [marks.severity(row.severity), html.H2(marks.scope_link(row.scope, names)), marks.state(row)], className="detail-head"
+                    [marks.severity(row.severity), html.H2(marks.scope_link(row.scope, names)), marks.state(row)],
+                    className="detail-head",
                 ),
                 html.P(row.summary, className="summary"),
-                html.Dl([part for name, value in facts for part in (html.Div([html.Dt(name), html.Dd(value)]),)], className="facts"),
+                html.Dl(
+                    [part for name, value in facts for part in (html.Div([html.Dt(name), html.Dd(value)]),)], className="facts"
+                ),
             ],
             className="panel detail-panel",
         ),
         panel("Evidence", evidence_list(row.evidence), name="evidence", note="as it was when it fired, heaviest first"),
-        panel("Why it fired", inputs_table(row.inputs) if row.inputs else empty("It has not fired.", ""), name="inputs", note="frozen then"),
+        panel(
+            "Why it fired",
+            inputs_table(row.inputs) if row.inputs else empty("It has not fired.", ""),
+            name="inputs",
+            note="frozen then",
+        ),
         panel("Timeline", timeline(context.reader.events(row.id)), name="timeline", note="event time"),
     ]

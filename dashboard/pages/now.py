@@ -6,6 +6,7 @@ from typing import Any
 import dash_mantine_components as dmc
 from dash import Dash, Input, Output, html
 
+from dashboard.clientside import attributes, clientside
 from dashboard.components.heat import heat_map
 from dashboard.components.incidents import open_list, verdict
 from dashboard.components.news import news_grid, news_rows
@@ -30,7 +31,9 @@ def render(context: Context, search: str | None) -> Any:
         return _first_run(context)
     preset = first_range(context, search, MARKET, now, "1d")
     title, short = _verdict(context, last)
-    ranges = dmc.SegmentedControl(id="now-range", data=list(PRESETS), value=preset, size="xs", **{"aria-label": "Range of the mood map"})
+    ranges = dmc.SegmentedControl(
+        id="now-range", data=list(PRESETS), value=preset, size="xs", **attributes(aria_label="Range of the mood map")
+    )
     names = context.reader.names()
     tape = news_grid("tape", _tape(context, now), names, viewer().size, with_company=True)
     return page(
@@ -40,7 +43,11 @@ def render(context: Context, search: str | None) -> Any:
                 [
                     panel("Open incidents", _incidents(context), name="incidents", note="surprise / alarm line"),
                     panel(
-                        "Mood", html.Div(id="now-heat", className="heat-box"), name="mood", aside=ranges, note=html.Span(id="now-step"),
+                        "Mood",
+                        html.Div(id="now-heat", className="heat-box"),
+                        name="mood",
+                        aside=ranges,
+                        note=html.Span(id="now-step"),
                     ),
                     panel("Latest scored news", tape, name="tape", aside=html.Button(id="held", className="held", type="button")),
                 ],
@@ -49,20 +56,23 @@ def render(context: Context, search: str | None) -> Any:
         ],
         name="now",
         title=short,
-    )  # fmt: skip
+    )
 
 
 def register(app: Dash, context: Context) -> None:
     """Keep the page current."""
 
-    @app.callback(  # type: ignore[untyped-decorator]
-        Output("now-verdict", "children"), Output("now-incidents", "children"), Input("rev-incidents", "data"), prevent_initial_call=True
+    @app.callback(
+        Output("now-verdict", "children"),
+        Output("now-incidents", "children"),
+        Input("rev-incidents", "data"),
+        prevent_initial_call=True,
     )
     def incidents(_revision: str) -> tuple[Any, Any]:
         title, _ = _verdict(context, context.reader.pulse().last_item)
         return title, _incident_items(context)
 
-    @app.callback(  # type: ignore[untyped-decorator]
+    @app.callback(
         Output("now-heat", "children"),
         Output("now-step", "children"),
         Input("now-range", "value"),
@@ -80,7 +90,9 @@ def register(app: Dash, context: Context) -> None:
         rows = context.reader.incidents(start=window.start)
         return heat_map(moods, rows, window, now, context.reader.names(), tz, HEAT_ROWS), f"one cell: {step_words(window.step)}"
 
-    @app.callback(Output("tape", "rowData"), Input("rev-news", "data"), prevent_initial_call=True)  # type: ignore[untyped-decorator]
+    clientside(app, "range", Input("now-range", "value"))
+
+    @app.callback(Output("tape", "rowData"), Input("rev-news", "data"), prevent_initial_call=True)
     def tape(_revision: str) -> list[dict[str, Any]]:
         now = context.reader.clock()
         return news_rows(_tape(context, now), context.reader.names()) if now else []
@@ -101,7 +113,9 @@ def _incident_items(context: Context) -> Any:
 
 
 def _incidents(context: Context) -> Any:
-    return dmc.Accordion(_incident_items(context), id="now-incidents", chevronPosition="right", transitionDuration=0, className="incidents")
+    return dmc.Accordion(
+        _incident_items(context), id="now-incidents", chevronPosition="right", transitionDuration=0, className="incidents"
+    )
 
 
 def _first_run(context: Context) -> Any:

@@ -1,4 +1,4 @@
-"""An invented world for the pages: companies, headlines in our own words, mood, prices, incidents. Seeded, always the same."""
+"""Writes the invented world into a database: scored news with its mood, prices, incidents with their evidence."""
 
 import io
 import random
@@ -9,82 +9,15 @@ from sqlalchemy import Engine, insert, text
 
 from squall.db import tables
 from squall.records import content_id, mention_id
-
-NOW = datetime(2013, 1, 24, 21, 34, tzinfo=UTC)
-FIRST = datetime(2012, 5, 1, tzinfo=UTC)
-MILLION = 1_000_000
-MODEL = "minilm-test-1"
-COMPANIES = (
-    ("apple", "Apple", "technology", "AAPL"),
-    ("meta-platforms", "Facebook", "communication", "FB"),
-    ("alphabet", "Google", "communication", "GOOG"),
-    ("ibm", "IBM", "technology", "IBM"),
-    ("microsoft", "Microsoft", "technology", "MSFT"),
-    ("boeing", "Boeing", "industrials", "BA"),
-    ("quiet-harbour", "Quiet Harbour Shipping", "industrials", "QHS"),
-)
-TOPICS = (
-    "Analyst Update", "Fed | Central Banks", "Company | Product News", "Earnings", "General News | Opinion", "Legal | Regulation",
-    "M&A | Investments", "Macro", "Personnel Change", "Stock Movement",
-)  # fmt: skip
-SOURCES = ("Harbour Wire", "Northgate Post", "Tape & Ticker", "Morning Ledger")
-BAD = (
-    "{} falls after a quarter below what it had promised",
-    "Brokers cut their targets for {} as orders dry up",
-    "{} shares slide; traders call the outlook thin",
-    "Regulator opens an inquiry into {}",
-    "{} warns that margins will shrink again",
-    "Suppliers say {} has halved its orders",
-)
-GOOD = (
-    "{} beats forecasts and lifts its outlook",
-    "{} wins a large contract in Europe",
-    "Analysts warm to {} after strong sales",
-    "{} raises its dividend",
-)
-PLAIN = (
-    "{} names a new head of its office in Dublin",
-    "{} to hold its yearly meeting in March",
-    "{} shows a prototype to reporters",
-    "{} and a rival settle on a shared standard",
-)
-HOSTILE = '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script><b>{}</b> falls'
-
-
-def slug_of(label: str) -> str:
-    return "-".join("".join(letter if letter.isalnum() else " " for letter in label.lower()).split())
-
-
-def item(company: str | None, at: datetime, title: str, sentiment: float, **more: Any) -> dict[str, Any]:
-    """One scored article with one mention; sentiment −1 to 1."""
-    return {"company": company, "at": at, "title": title, "sentiment": sentiment, **more}
-
-
-def world() -> list[dict[str, Any]]:
-    """About 900 items over nine months, and a bad evening for Apple and for Facebook before it."""
-    rng = random.Random(5)
-    items = []
-    at = FIRST
-    while at < NOW - timedelta(minutes=20):
-        company = rng.choices([one[0] for one in COMPANIES[:6]] + [None], weights=(30, 18, 16, 10, 14, 6, 8))[0]
-        name = next((one[1] for one in COMPANIES if one[0] == company), "The market")
-        tone = rng.choices(("bad", "good", "plain"), weights=(26, 36, 38))[0]
-        title = rng.choice({"bad": BAD, "good": GOOD, "plain": PLAIN}[tone]).format(name)
-        sentiment = {"bad": -1, "good": 1, "plain": 0.05}[tone] * rng.uniform(0.2, 0.95)
-        items.append(item(company, at, title, sentiment, topic=rng.choice(TOPICS), relevance=rng.randint(40, 100)))
-        days_left = (NOW - at) / timedelta(days=1)
-        at += timedelta(minutes=rng.expovariate(1 / (700 if days_left > 6 else 55)))
-    for number in range(12):
-        title = rng.choice(BAD).format("Apple")
-        items.append(item("apple", NOW - timedelta(minutes=70 - 5 * number), title, -rng.uniform(0.5, 0.95), topic="Earnings", relevance=96))
-    items.append(item("apple", NOW - timedelta(minutes=3), HOSTILE.format("Apple"), -0.8, topic="Earnings", url="javascript:alert(1)"))
-    return items
+from tests.browser.world import COMPANIES, MILLION, MODEL, NOW, SOURCES, TOPICS, slug_of, world
 
 
 def fill(engine: Engine, items: list[dict[str, Any]] | None = None) -> None:
     """Write the world into an upgraded schema."""
     with engine.begin() as connection:
-        connection.execute(insert(tables.Company), [{"id": i, "name": n, "sector": s, "country": "US"} for i, n, s, _ in COMPANIES])
+        connection.execute(
+            insert(tables.Company), [{"id": i, "name": n, "sector": s, "country": "US"} for i, n, s, _ in COMPANIES]
+        )
         connection.execute(insert(tables.Listing), [{"company_id": i, "ticker": t, "exchange": "X"} for i, _, _, t in COMPANIES])
         connection.execute(insert(tables.ModelVersion), {"version": MODEL, "manifest": {"topic_labels": list(TOPICS)}})
     add(engine, world() if items is None else items)
@@ -112,20 +45,63 @@ def add(engine: Engine, items: list[dict[str, Any]]) -> list[str]:
         weight = relevance * novelty * 100
         times = {"published_at": one["at"], "fetched_at": one["at"], "event_time": one["at"]}
         articles.append(
-            {"id": key, "source": source, "guid": key, "url": url, "title": one["title"], "body": "", "language": "en", "tickers": [],
-             **times, "delayed": False, "revision": 1, "retracted": False, "signature": b"", "story_id": key, "rank": 0}
-        )  # fmt: skip
+            {
+                "id": key,
+                "source": source,
+                "guid": key,
+                "url": url,
+                "title": one["title"],
+                "body": "",
+                "language": "en",
+                "tickers": [],
+                **times,
+                "delayed": False,
+                "revision": 1,
+                "retracted": False,
+                "signature": b"",
+                "story_id": key,
+                "rank": 0,
+            }
+        )
         stories.append({"id": key, "title": one["title"], "articles": 1, "first_at": one["at"], "last_at": one["at"]})
         mention = mention_id(key, company)
-        shared = {"event_time": one["at"], "company_id": company, "sector": sector, "share": MILLION, "sector_share": MILLION,
-                  "revision": 1, "decision": 1, "withdrawn": False}  # fmt: skip
+        shared = {
+            "event_time": one["at"],
+            "company_id": company,
+            "sector": sector,
+            "share": MILLION,
+            "sector_share": MILLION,
+            "revision": 1,
+            "decision": 1,
+            "withdrawn": False,
+        }
         mentions.append(
-            {"id": mention, "article_id": key, "story_id": key, "relevance": relevance, "novelty": novelty, "credibility": 100, **shared}
+            {
+                "id": mention,
+                "article_id": key,
+                "story_id": key,
+                "relevance": relevance,
+                "novelty": novelty,
+                "credibility": 100,
+                "known_at": one["at"],
+                **shared,
+            }
         )
         scores.append(
-            {"mention_id": mention, "model_version": MODEL, "negative": negative, "positive": positive,
-             "neutral": MILLION - negative - positive, "topic": topic, "topics": [], "features": {}, "weight": weight, "late": False, **shared}
-        )  # fmt: skip
+            {
+                "mention_id": mention,
+                "model_version": MODEL,
+                "negative": negative,
+                "positive": positive,
+                "neutral": MILLION - negative - positive,
+                "topic": topic,
+                "topics": [],
+                "features": {},
+                "weight": weight,
+                "late": False,
+                **shared,
+            }
+        )
         scopes = ["market", f"topic:{slug_of(topic)}"]
         scopes += [f"company:{company}", f"company:{company}/topic:{slug_of(topic)}", f"sector:{sector}"] if company else []
         sums = (1, MILLION, negative, positive, weight, weight * negative // MILLION, weight * positive // MILLION)
@@ -143,7 +119,8 @@ def add(engine: Engine, items: list[dict[str, Any]]) -> list[str]:
         sets = ", ".join(f"{name} = mood.{name} + excluded.{name}" for name in names)
         connection.execute(
             text(
-                f"INSERT INTO mood (scope, minute, late, {', '.join(names)}) VALUES (:scope, :minute, :late, {', '.join(f':{n}' for n in names)}) "
+                f"INSERT INTO mood (scope, minute, late, {', '.join(names)}) "
+                f"VALUES (:scope, :minute, :late, {', '.join(f':{name}' for name in names)}) "
                 f"ON CONFLICT (scope, minute, late) DO UPDATE SET {sets}"
             ),
             rows,
@@ -163,10 +140,29 @@ def prices(engine: Engine) -> None:
             if "2012-04-01" <= day <= "2013-02-20":
                 start = datetime.fromisoformat(day).replace(hour=14, minute=30, tzinfo=UTC)
                 prices = dict(zip(("open", "high", "low", "close", "volume"), map(float, values), strict=True))
-                rows.append({"company_id": company, "interval": "1d", "start": start, "ticker": ticker, **prices,
-                             "available_at": start + timedelta(hours=6.5), "source": "test"})  # fmt: skip
-    image = {"id": content_id("chart", "apple"), "company_id": "apple", "interval": "1d", "end": NOW, "available_at": NOW - timedelta(hours=1),
-             "image": drawing(), "media_type": "image/png", "width": 224, "height": 224, "source": "test"}  # fmt: skip
+                rows.append(
+                    {
+                        "company_id": company,
+                        "interval": "1d",
+                        "start": start,
+                        "ticker": ticker,
+                        **prices,
+                        "available_at": start + timedelta(hours=6.5),
+                        "source": "test",
+                    }
+                )
+    image = {
+        "id": content_id("chart", "apple"),
+        "company_id": "apple",
+        "interval": "1d",
+        "end": NOW,
+        "available_at": NOW - timedelta(hours=1),
+        "image": drawing(),
+        "media_type": "image/png",
+        "width": 224,
+        "height": 224,
+        "source": "test",
+    }
     with engine.begin() as connection:
         connection.execute(insert(tables.Bar), rows)
         connection.execute(insert(tables.Chart), image)
@@ -181,7 +177,9 @@ def drawing() -> bytes:
     for x in range(6, 218, 5):
         low, move = level + rng.uniform(0, 6), rng.uniform(-7, 9)
         draw.line((x, low - 8, x, low + 10), fill="black")
-        draw.rectangle((x - 1, min(low, low + move), x + 1, max(low, low + move)), fill="black" if move > 0 else "white", outline="black")
+        draw.rectangle(
+            (x - 1, min(low, low + move), x + 1, max(low, low + move)), fill="black" if move > 0 else "white", outline="black"
+        )
         level = min(200.0, max(10.0, level + move))
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
@@ -190,7 +188,8 @@ def drawing() -> bytes:
 
 def evidence(engine: Engine, company: str, before: datetime, most: int = 7) -> list[dict[str, Any]]:
     sql = text(
-        "SELECT a.id AS article_id, a.story_id, a.title, a.source, a.url, s.event_time, s.negative, s.neutral, s.positive, s.weight "
+        "SELECT a.id AS article_id, a.story_id, a.title, a.source, a.url, s.event_time, "
+        "s.negative, s.neutral, s.positive, s.weight "
         "FROM score s JOIN mention m ON m.id = s.mention_id JOIN article a ON a.id = m.article_id "
         "WHERE s.company_id = :company AND s.negative > 500000 AND s.event_time <= :before ORDER BY s.event_time DESC LIMIT :most"
     )
@@ -203,7 +202,13 @@ def evidence(engine: Engine, company: str, before: datetime, most: int = 7) -> l
 
 
 def incident(
-    engine: Engine, company: str, opened: datetime, state: str, severity: str = "high", minutes: int | None = None, surprise: float = 4.2
+    engine: Engine,
+    company: str,
+    opened: datetime,
+    state: str,
+    severity: str = "high",
+    minutes: int | None = None,
+    surprise: float = 4.2,
 ) -> str:
     """Write one incident with its audit; returns its id."""
     name = next(one[1] for one in COMPANIES if one[0] == company)
@@ -211,21 +216,52 @@ def incident(
     fired = None if state == "pending" else opened + timedelta(minutes=12)
     resolved = opened + timedelta(minutes=minutes) if minutes else None
     proof = evidence(engine, company, fired or opened) if fired else []
-    inputs = {"window_min": 360, "mass": 4.1, "expected": 0.3, "mentions": 14, "negative_share": 0.81, "stories": len(proof),
-              "baseline_mass": 22.6, "baseline_min": 40320, "rule": {"fire": 3.0}, "rule_version": "0a1b2c3d4e5f"}  # fmt: skip
+    inputs = {
+        "window_min": 360,
+        "mass": 4.1,
+        "expected": 0.3,
+        "mentions": 14,
+        "negative_share": 0.81,
+        "stories": len(proof),
+        "baseline_mass": 22.6,
+        "baseline_min": 40320,
+        "rule": {"fire": 3.0},
+        "rule_version": "0a1b2c3d4e5f",
+    }
     row = {
-        "id": key, "rule": "negative-surge", "rule_version": "0a1b2c3d4e5f", "scope": f"company:{company}", "company_id": company,
-        "state": state, "severity": severity, "opened_at": opened, "fired_at": fired, "resolved_at": resolved,
-        "updated_at": resolved or NOW, "surprise": 0.8 if resolved else surprise, "peak_surprise": surprise + 0.3, "threshold": 3.0,
-        "summary": f"{name}: {len(proof)} negative stories in 6 h, weight 4.1 where 0.3 was expected" if fired
+        "id": key,
+        "rule": "negative-surge",
+        "rule_version": "0a1b2c3d4e5f",
+        "scope": f"company:{company}",
+        "company_id": company,
+        "state": state,
+        "severity": severity,
+        "opened_at": opened,
+        "fired_at": fired,
+        "resolved_at": resolved,
+        "updated_at": resolved or NOW,
+        "surprise": 0.8 if resolved else surprise,
+        "peak_surprise": surprise + 0.3,
+        "threshold": 3.0,
+        "summary": f"{name}: {len(proof)} negative stories in 6 h, weight 4.1 where 0.3 was expected"
+        if fired
         else f"{name}: 2 negative stories in 6 h, weight 1.2 where 0.2 was expected",
-        "inputs": inputs if fired else {}, "evidence": proof,
-    }  # fmt: skip
+        "inputs": inputs if fired else {},
+        "evidence": proof,
+    }
     steps = [("opened", "pending", opened)]
     steps += [("fired", "firing", fired)] if fired else []
     steps += [("resolved", "resolved", resolved)] if resolved else []
     events = [
-        {"incident_id": key, "number": n, "at": at, "kind": kind, "state": after, "actor": "watch", "detail": {"surprise": surprise}}
+        {
+            "incident_id": key,
+            "number": n,
+            "at": at,
+            "kind": kind,
+            "state": after,
+            "actor": "watch",
+            "detail": {"surprise": surprise},
+        }
         for n, (kind, after, at) in enumerate(steps, 1)
     ]
     with engine.begin() as connection:
@@ -238,6 +274,8 @@ def incidents(engine: Engine) -> None:
     incident(engine, "apple", NOW - timedelta(minutes=58), "firing")
     incident(engine, "alphabet", NOW - timedelta(hours=2), "pending", surprise=3.1)
     incident(engine, "meta-platforms", datetime(2012, 7, 26, 20, 31, tzinfo=UTC), "resolved", minutes=1260, surprise=5.6)
-    incident(engine, "meta-platforms", datetime(2012, 5, 21, 13, 40, tzinfo=UTC), "resolved", "critical", minutes=2000, surprise=7.9)
+    incident(
+        engine, "meta-platforms", datetime(2012, 5, 21, 13, 40, tzinfo=UTC), "resolved", "critical", minutes=2000, surprise=7.9
+    )
     incident(engine, "alphabet", datetime(2012, 10, 18, 16, 44, tzinfo=UTC), "resolved", minutes=760, surprise=4.9)
     incident(engine, "ibm", datetime(2013, 1, 22, 12, 5, tzinfo=UTC), "resolved", "medium", minutes=420, surprise=3.4)

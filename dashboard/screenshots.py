@@ -1,0 +1,111 @@
+"""`python -m dashboard.screenshots URL` takes pictures of every page of a running dashboard, light and dark, wide and narrow.
+
+Needs the development extra (playwright) and a Chromium.
+"""
+
+import argparse
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+SIZES = {"wide": (1280, 900), "narrow": (390, 844), "huge": (2560, 1300)}
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def chromium() -> str | None:
+    """Path of a Chromium or Chrome; None where there is none."""
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+
+
+@contextmanager
+def browser() -> Iterator[Any]:
+    """A headless browser.
+
+    Raises:
+        SystemExit: there is none.
+    """
+    from playwright.sync_api import sync_playwright
+
+    path = chromium()
+    if path is None:
+        raise SystemExit("no Chromium found: install the package `chromium`")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=path, headless=True, args=list(FLAGS))
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+
+def settled(page: Any) -> None:
+    """Wait until a page has its content, its times and its charts."""
+    page.locator(".page").wait_for()
+    page.locator("#link-state[data-kind='up']").wait_for()
+    for part, content in (("#chart", ".barlayer"), (".heat-box", "table, .empty"), (".grid", ".ag-row, .ag-overlay")):
+        if page.locator(part).count():
+            page.locator(part).first.locator(content).first.wait_for(state="attached")
+    page.wait_for_load_state("networkidle")
+
+
+def take(url: str, folder: Path, sizes: list[str], company: str) -> list[Path]:
+    """Take the pictures; returns their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = {"now": "/", "company": f"/company/{company}", "incidents": "/incidents"}
+    taken = []
+    with browser() as opened:
+        for size in sizes:
+            for scheme in ("light", "dark"):
+                width, height = SIZES[size]
+                context = opened.new_context(
+                    viewport={"width": width, "height": height},
+                    color_scheme=scheme,
+                    timezone_id="America/New_York",
+                    locale="en-GB",
+                )
+                page = context.new_page()
+                for name, path in paths.items():
+                    page.goto(url + path)
+                    settled(page)
+                    if name == "now" and (head := page.query_selector(".incidents button")):
+                        head.click()
+                    file = folder / f"{name}-{size}-{scheme}.png"
+                    page.screenshot(path=str(file), full_page=size == "narrow")
+                    compress(file)
+                    taken.append(file)
+                context.close()
+    return taken
+
+
+def compress(file: Path) -> None:
+    """Reduce a picture to 256 colours, which screens of text and flat colours do not miss."""
+    from PIL import Image
+
+    with Image.open(file) as image:
+        small = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    small.save(file, optimize=True)
+
+
+def main() -> None:
+    """Take the pictures that the arguments ask for."""
+    parser = argparse.ArgumentParser(prog="python -m dashboard.screenshots", description=__doc__)
+    parser.add_argument("url", help="address of a running dashboard")
+    parser.add_argument("--out", type=Path, default=Path("docs/screenshots"))
+    parser.add_argument("--sizes", nargs="+", choices=list(SIZES), default=["wide", "narrow"])
+    parser.add_argument("--company", default="apple", help="company whose page is shown")
+    arguments = parser.parse_args()
+    for file in take(arguments.url.rstrip("/"), arguments.out, arguments.sizes, arguments.company):
+        print(file)
+
+
+if __name__ == "__main__":
+    main()

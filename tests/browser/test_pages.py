@@ -1,0 +1,233 @@
+"""The pages as a person sees them, in a real browser, on the invented world."""
+
+import os
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+from sqlalchemy import Engine
+
+from dashboard.screenshots import settled
+from tests.browser import seed
+from tests.browser.conftest import Visit
+from tests.browser.world import NOW, item
+
+PATHS = ["/", "/company/apple", "/scope/sector/technology", "/scope/topic/m-a-investments", "/incidents"]
+# What lands must be seen within 2 s; a machine that has more to do than cores is given longer.
+LIVE_MS = 2_000 if os.getloadavg()[0] < (os.cpu_count() or 1) else 30_000
+RAW = [
+    "None",
+    "NaN",
+    "undefined",
+    "null",
+    "meta-platforms",
+    "m-a-investments",
+    "company:",
+    "sector:",
+    "topic:",
+    "Invalid Date",
+    "1970",
+]
+
+
+def sideways(page: Any) -> int:
+    return int(page.evaluate("() => document.documentElement.scrollWidth - window.innerWidth"))
+
+
+def test_first_line_says_what_is_wrong_and_its_evidence_opens(visit: Visit) -> None:
+    page = visit("/").page
+    expect(page.locator("#now-verdict")).to_have_text("1 High: Apple")
+    expect(page).to_have_title("1 High: Apple · Squall")
+    first = page.locator(".incident").first
+    expect(first).to_contain_text("High")
+    expect(first).to_contain_text("Firing")
+    expect(first).to_contain_text("4.2 / 3.0")
+    expect(first).to_contain_text("58 min")
+    first.locator("button").click()
+    expect(first.locator(".evidence tbody tr")).to_have_count(4)
+    link = first.locator(".evidence a.headline").first
+    assert link.get_attribute("href").startswith("https://")
+    assert link.get_attribute("rel") == "noopener noreferrer"
+    first.get_by_role("link", name="Open incident").click()
+    expect(page.locator("#incident-detail")).to_contain_text("7 negative stories in 6 h")
+    expect(page.locator("#incident-detail .evidence tbody tr")).to_have_count(7)
+    expect(page.locator("#incident-detail")).to_contain_text("Opened")
+    assert page.url.partition("?sel=")[2]
+
+
+def test_header_says_that_it_is_a_replay_and_when(visit: Visit) -> None:
+    page = visit("/").page
+    expect(page.locator(".clock")).to_have_text("Replay demo:24 Jan 2013 16:34")
+    expect(page.locator("#link-state")).to_have_text("Live")
+    assert "21:34:00 UTC" in page.locator("#clock").get_attribute("title")
+
+
+def test_zone_of_the_viewer_is_used_and_can_be_changed(visit: Visit) -> None:
+    page = visit("/", timezone_id="Asia/Tokyo").page
+    expect(page.locator("#clock")).to_have_text("25 Jan 2013 06:34")
+    page.locator("#zone").click()
+    page.get_by_role("option", name="UTC").click()
+    expect(page.locator("#clock")).to_have_text("24 Jan 2013 21:34")
+    expect(page.locator("#tape .ag-row").first).to_contain_text("24 Jan 21:31")
+    page.goto(page.url.partition("?")[0] + "company/apple")
+    expect(page.locator("#chart")).to_contain_text("Time (UTC)")
+
+
+def test_heat_map_prints_signs_and_reads_out_a_cell(visit: Visit) -> None:
+    page = visit("/").page
+    cell = page.locator(".heat tr", has_text="Apple").locator("td.c").last
+    expect(cell).to_have_text("−")
+    cell.hover()
+    expect(page.locator(".explain")).to_contain_text("Apple, 24 Jan 16:00 + 1 h: mean sentiment −0.")
+    expect(page.locator(".heat tr", has_text="Apple").locator("td.opened")).to_have_text("▲")
+    expect(page.locator(".heat th[scope=row]").first).to_have_text("Market")
+    page.locator("#now-range").get_by_text("1m", exact=True).click()
+    expect(page.locator("#now-step")).to_have_text("one cell: 1 day")
+    assert "from=-1m" in page.url
+
+
+def test_hostile_headline_stays_text(visit: Visit) -> None:
+    watched = visit("/")
+    page = watched.page
+    cell = page.locator("#tape .ag-row").first.locator("[col-id=title]")
+    expect(cell).to_contain_text('<img src=x onerror="window.pwned=1">')
+    expect(cell.locator("a")).to_have_count(0)
+    page.goto(watched.site + "/company/apple")
+    settled(page)
+    page.locator("#chart .points path").last.hover(force=True)
+    expect(page.locator("#chart .hoverlayer")).to_contain_text("<")
+    assert page.evaluate("() => window.pwned") is None
+    assert page.locator("img[src=x]").count() == 0
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (390, "dark"), (1024, "light"), (1280, "dark"), (2560, "light")])
+def test_pages_fit_and_say_nothing_raw(visit: Visit, width: int, scheme: str) -> None:
+    watched = visit("/", width=width, color_scheme=scheme)
+    page = watched.page
+    for path in PATHS:
+        page.goto(watched.site + path)
+        settled(page)
+        assert sideways(page) <= 0, path
+        words = page.locator("body").inner_text()
+        assert [raw for raw in RAW if raw in words] == [], path
+        assert page.locator("html").get_attribute("data-mantine-color-scheme") == scheme
+        small = page.evaluate(
+            "() => [...document.querySelectorAll('body *')].filter(e => [...e.childNodes].some(n => n.nodeType === 3"
+            " && n.textContent.trim()) && e.offsetParent && parseFloat(getComputedStyle(e).fontSize) < 12).map(e => e.className)"
+        )
+        assert small == [], path
+
+
+def test_390_px_shows_the_first_incident_and_two_line_rows(visit: Visit) -> None:
+    page = visit("/", width=390, height=844).page
+    box = page.locator(".incident").first.bounding_box()
+    assert box["y"] + box["height"] < 844 - 56
+    expect(page.locator("#tape .ag-row").first.locator(".lines")).to_contain_text("Apple")
+    page.get_by_role("link", name="Incidents").last.click()
+    page.locator("#incident-grid .ag-row").nth(4).click()
+    expect(page.locator(".detail-panel")).to_contain_text("Facebook")
+    expect(page.locator("#incident-grid")).to_be_hidden()
+    page.get_by_role("button", name="Back to the list").click()
+    expect(page.locator("#incident-grid")).to_be_visible()
+
+
+def test_incidents_are_filtered_and_the_address_says_so(visit: Visit) -> None:
+    watched = visit("/incidents")
+    page = watched.page
+    rows = page.locator("#incident-grid .ag-center-cols-container .ag-row")
+    expect(rows).to_have_count(6)
+    page.locator("#incident-state").get_by_text("Open", exact=True).click()
+    expect(rows).to_have_count(2)
+    assert "state=Open" in page.url
+    page.locator("#incident-state").get_by_text("All", exact=True).click()
+    page.locator("#incident-words").fill("facebook")
+    expect(rows).to_have_count(2)
+    page.goto(watched.site + "/incidents?state=Resolved&sev=Medium")
+    expect(rows).to_have_count(1)
+    expect(rows.first).to_contain_text("IBM")
+
+
+def test_chart_has_one_time_axis_and_incidents_in_a_lane(visit: Visit) -> None:
+    page = visit("/company/apple").page
+    settled(page)
+    axes = page.evaluate(
+        "() => Object.keys(document.querySelector('#chart .js-plotly-plot')._fullLayout).filter(k => /^xaxis/.test(k))"
+    )
+    assert axes == ["xaxis"]
+    expect(page.locator("#chart")).to_contain_text("Incidents")
+    last = page.evaluate("() => document.querySelector('#chart .js-plotly-plot').data[0].x.at(-1)")
+    assert last < "2013-01-25", "a bar that was not complete at the replay's time is shown"
+    expect(page.locator(".panel-received img")).to_be_visible()
+    assert page.evaluate("() => document.querySelector('.panel-received img').naturalWidth") == 224
+
+
+def test_picker_leads_to_other_scopes(visit: Visit) -> None:
+    page = visit("/company").page
+    expect(page.locator("h1")).to_have_text("Apple")
+    page.locator("#picker").click()
+    page.get_by_role("option", name="Facebook").click()
+    expect(page.locator("h1")).to_have_text("Facebook")
+    assert page.url.endswith("/company/meta-platforms")
+    expect(page.locator("#stories .ag-row").first).to_contain_text("Facebook")
+
+
+def test_unknown_addresses_say_what_to_do(visit: Visit) -> None:
+    watched = visit("/nothing/here")
+    page = watched.page
+    expect(page.locator(".page")).to_contain_text("There is no page at this address")
+    page.goto(watched.site + "/company/no-such-company")
+    expect(page.locator(".page")).to_contain_text("Pick one above")
+    page.goto(watched.site + "/incidents?sel=unknown")
+    expect(page.locator("#incident-detail")).to_contain_text("not in the database")
+
+
+def test_colours_follow_the_button_and_are_kept(visit: Visit) -> None:
+    page = visit("/company/apple", color_scheme="light").page
+    settled(page)
+    root = page.locator("html")
+    page.locator("#theme").click()
+    page.locator("#theme").click()
+    expect(root).to_have_attribute("data-mantine-color-scheme", "dark")
+    expect(page.locator("#chart .bg").first).to_have_css("fill", "rgb(26, 29, 33)")
+    page.reload()
+    expect(root).to_have_attribute("data-mantine-color-scheme", "dark")
+
+
+def test_what_lands_appears_within_two_seconds_and_leaves_the_reader_alone(visit: Visit, world: Engine) -> None:
+    watched = visit("/")
+    page = watched.page
+    first = page.locator("#tape .ag-row[row-index='0']")
+    expect(first).to_contain_text("<img")
+    page.locator(".incident button").first.click()
+    seed.add(world, [item("ibm", NOW + timedelta(minutes=1), "IBM opens a laboratory in Zurich", 0.4)])
+    expect(first).to_contain_text("IBM opens a laboratory in Zurich", timeout=LIVE_MS)
+    expect(page.locator("#clock")).to_have_text("24 Jan 2013 16:35", timeout=LIVE_MS)
+    expect(page.locator(".incident .evidence").first).to_be_visible()
+
+    page.locator("#tape .ag-body-viewport").evaluate("element => { element.scrollTop = 640; }")
+    seed.add(world, [item("ibm", NOW + timedelta(minutes=2), "IBM sells a small unit", -0.2)])
+    expect(page.locator("#held")).to_have_text("1 new", timeout=LIVE_MS)
+    assert page.locator("#tape .ag-body-viewport").evaluate("element => element.scrollTop") == 640
+    page.locator("#held").click()
+    expect(first).to_contain_text("IBM sells a small unit", timeout=LIVE_MS)
+
+    seed.incident(world, "microsoft", NOW + timedelta(minutes=2), "firing", "critical")
+    expect(page.locator("#now-verdict")).to_have_text("1 Critical, 1 High: Microsoft and Apple", timeout=LIVE_MS)
+    expect(page.locator(".incident")).to_have_count(3)
+
+
+def test_chart_takes_new_items_and_keeps_the_zoom(visit: Visit, world: Engine) -> None:
+    page = visit("/company/boeing").page
+    settled(page)
+    zoomed = ["2013-01-24 10:00", "2013-01-24 18:00"]
+    page.evaluate(
+        "range => window.Plotly.relayout(document.querySelector('#chart .js-plotly-plot'), {'xaxis.range': range})", zoomed
+    )
+    before = page.evaluate("() => document.querySelector('#chart .js-plotly-plot').data[1].x.length")
+    seed.add(world, [item("boeing", NOW + timedelta(minutes=3), "Boeing halts deliveries of one model", -0.9)])
+    expect(page.locator("#stories .ag-row[row-index='0']")).to_contain_text("Boeing halts deliveries", timeout=LIVE_MS)
+    page.locator("#stories-count").wait_for()
+    expect(page.locator("#chart .cartesianlayer .xy .scatterlayer .points path")).to_have_count(before + 1)
+    shown = page.evaluate("() => document.querySelector('#chart .js-plotly-plot').layout.xaxis.range")
+    assert [text[:16] for text in shown] == zoomed

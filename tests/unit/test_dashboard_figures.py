@@ -1,0 +1,122 @@
+"""The chart as data: what is shown where, and what never is."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from dashboard import figures
+from dashboard.components.heat import heat_map
+from dashboard.ranges import buckets
+from dashboard.rows import BarRow, IncidentRow, Mood, NewsRow
+from dashboard.scopes import Names
+from dashboard.theme import DARK, LIGHT, SCHEMES
+
+NOW = datetime(2013, 1, 24, 21, 34, tzinfo=UTC)
+UTC_ZONE = ZoneInfo("UTC")
+NAMES = Names({"apple": "Apple"})
+WINDOW = buckets(NOW, timedelta(days=5), 48, UTC_ZONE)
+
+
+def mood(at: datetime, negative: int = 900_000, mentions: int = 6, scope: str = "company:apple") -> Mood:
+    return Mood(scope, at, mentions, mentions * 10**6, negative * mentions, 50_000 * mentions, 10**6, negative, 50_000)
+
+
+def bar(day: int, close: float = 500.0) -> BarRow:
+    start = datetime(2013, 1, day, 14, 30, tzinfo=UTC)
+    return BarRow(start, start + timedelta(hours=6.5), 510.0, 515.0, 490.0, close, 1e6, "AAPL", "1d")
+
+
+def news(title: str, number: int = 1, weight: int = 900_000) -> NewsRow:
+    return NewsRow(
+        f"m{number}", NOW - timedelta(hours=number), "apple", title, "", "Wire", False, False, 900_000, 50_000, 50_000, "Earnings",
+        90, 100, weight, f"s{number % 2}", 1, "v1",
+    )  # fmt: skip
+
+
+def incident() -> IncidentRow:
+    opened = NOW - timedelta(hours=1)
+    return IncidentRow(
+        "i1", "negative-surge", "v", "company:apple", "apple", "firing", "high", opened, opened, None, NOW, 4.2, 4.5, 3, "<b>"
+    )
+
+
+def drawn(**more: Any) -> dict[str, Any]:
+    parts: dict[str, Any] = {
+        "bars": [bar(22), bar(23)],
+        "moods": [mood(WINDOW.start)],
+        "news": [news("A")],
+        "incidents": [incident()],
+    }
+    data = figures.ChartData(WINDOW, now=NOW, no_price="No price since 3 Jan", **{**parts, **more})
+    return figures.chart(data, LIGHT, UTC_ZONE, NAMES, "r", narrow=False)
+
+
+def test_all_panes_share_one_time_axis() -> None:
+    figure = drawn()
+    assert {trace["xaxis"] for trace in figure["data"]} == {"x"}
+    assert [name for name in figure["layout"] if name.startswith("xaxis")] == ["xaxis"]
+    domains = sorted(figure["layout"][name]["domain"] for name in ("yaxis", "yaxis2", "yaxis3"))
+    assert all(low[1] <= high[0] for low, high in pairwise(domains))
+    assert figure["layout"]["xaxis"]["title"]["text"] == "Time (UTC)"
+
+
+def test_headlines_reach_the_chart_escaped_and_once_a_story() -> None:
+    figure = drawn(news=[news("<a href='javascript:x'>A</a>", 1), news("<i>B</i>", 3, 10), news("C", 2)])
+    texts = figure["data"][1]["text"]
+    assert len(texts) == 2
+    assert all("<" not in text for text in texts)
+    assert "&lt;a href=" in "".join(texts)
+
+
+def test_a_mood_of_few_is_hatched_and_its_colour_is_that_of_the_step() -> None:
+    trace = drawn(moods=[mood(WINDOW.start, mentions=2), mood(WINDOW.start + WINDOW.step)])["data"][-1]
+    assert trace["marker"]["pattern"]["shape"] == ["/", ""]
+    assert trace["marker"]["color"] == [LIGHT.mood[0], LIGHT.mood[0]]
+    assert trace["y"] == [-0.85, -0.85]
+    assert trace["error_y"]["arrayminus"][0] <= 0.15
+
+
+def test_an_open_incident_reaches_to_now_and_a_closed_exchange_is_grey() -> None:
+    figure = drawn()
+    assert figure["data"][2]["x"] == ["2013-01-24 20:34:00", "2013-01-24 21:34:00", None]
+    assert figure["data"][3]["customdata"] == ["i1"]
+    shaded = [(shape["x0"], shape["x1"]) for shape in figure["layout"]["shapes"]]
+    assert ("2013-01-22 21:00:00", "2013-01-23 14:30:00") in shaded
+
+
+def test_what_is_missing_is_said() -> None:
+    figure = drawn(bars=[], moods=[], news=[], incidents=[])
+    words = [note["text"] for note in figure["layout"]["annotations"]]
+    assert words == ["No incident in this range", "No price since 3 Jan", "No scored news in this range"]
+    assert len(figure["data"]) == len(drawn()["data"])
+
+
+def test_both_schemes_draw_the_same_with_other_colours() -> None:
+    data = figures.ChartData(WINDOW, [bar(22)], [mood(WINDOW.start)], [], [], NOW, "")
+    light, dark = (figures.chart(data, palette, UTC_ZONE, NAMES, "r", narrow=True) for palette in SCHEMES.values())
+    assert light["layout"]["paper_bgcolor"] == LIGHT.surface
+    assert dark["layout"]["paper_bgcolor"] == DARK.surface
+    assert light["data"][0]["x"] == dark["data"][0]["x"]
+
+
+def test_a_cell_without_news_differs_from_silence_and_from_neutral() -> None:
+    first, second = WINDOW.start, WINDOW.start + WINDOW.step
+    moods = [mood(first, 50_000, scope="company:apple"), mood(first, scope="market"), mood(second, scope="market")]
+    table = json.dumps(
+        heat_map(moods, [], WINDOW, NOW, NAMES, UTC_ZONE).to_plotly_json(), default=lambda part: part.to_plotly_json()
+    )
+    assert '"0"' in table
+    assert table.count('"\\u00b7"') == 1
+    assert table.count('"\\u00d7"') == 2 * (WINDOW.number - 2)
+
+
+def test_mean_and_whisker_of_a_bucket() -> None:
+    assert mood(NOW).mean == -0.85
+    assert Mood("market", NOW, 1, 0, 0, 0, 0, 0, 0).mean is None
+    assert Mood("market", NOW, 2, 2 * 10**6, 10**6, 0, 0, 0, 0).mean == -0.5
+    wide, narrow = mood(NOW, 500_000, 2).whisker, mood(NOW, 500_000, 200).whisker
+    assert wide is not None
+    assert narrow is not None
+    assert wide / narrow == 10
