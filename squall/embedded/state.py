@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from squall.embedded.errors import ServiceError
 from squall.settings import Settings
 
 # Two readings of a process's start differ by clock adjustments, never by as much as this.
@@ -26,8 +27,13 @@ class Home:
 
     def make(self) -> "Home":
         """Create the folders."""
-        self.run.mkdir(parents=True, exist_ok=True)
-        self.logs.mkdir(parents=True, exist_ok=True)
+        try:
+            self.run.mkdir(parents=True, exist_ok=True)
+            self.logs.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ServiceError(f"SQUALL_HOME={self.path} cannot be used ({error.strerror}): choose another one") from None
+        if not os.access(self.run, os.W_OK):
+            raise ServiceError(f"SQUALL_HOME={self.path} belongs to another user: choose another one")
         return self
 
     def state(self, name: str) -> Path:
@@ -57,7 +63,10 @@ class Lock:
     def take(self, *, shared: bool = False, wait: bool = True) -> bool:
         """Take the lock; False where it is held elsewhere and `wait` is false."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except PermissionError:
+            raise ServiceError(f"{self.path} belongs to another user: choose another SQUALL_HOME") from None
         try:
             fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from squall.embedded import health
+from squall.embedded import ServiceError, health
 from squall.embedded.broker import HOST, free_ports, is_free, kafka_config
 from squall.embedded.environment import environment
 from squall.embedded.health import Health, StallWatch
@@ -171,3 +171,9 @@ def test_home_is_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert home.run == tmp_path / "state" / "run"
     assert home.run.is_dir()
     assert home.logs.is_dir()
+
+
+def test_a_home_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(ServiceError, match=r"SQUALL_HOME=.*file/state cannot be used"):
+        Home(Settings(home=tmp_path / "file" / "state")).make()
