@@ -1,46 +1,16 @@
-"""Training on a few rows of our own: data without leakage, marks, a resume that is exact, and the artifact that comes out."""
+"""What the text model is trained and judged on, and the artifact that training leaves."""
 
 import json
 import random
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from models.artifact import MANIFEST, SHIPPED, WEIGHTS, ArtifactError, load_artifact
 from pipelines.training.datasets import SENTIMENTS, DataError, TextData, find_entity, load_text_data
 from pipelines.training.marking import draw_mark, marked_passage
-
-GOODS = ("copper", "timber", "cloth", "glass", "paper", "salt", "grain", "tea", "wool", "steel")
-PLACES = ("north", "south", "east", "west", "coast", "hills")
-
-
-def write_data(folder: Path) -> Path:
-    """A folder like that of the real data, with one leaking training row in each set."""
-    texts = [f"Dealers in {place} say {good} {verb} again" for place in PLACES for good in GOODS for verb in ("gained", "fell")]
-    labels = [1 if "gained" in text else 0 for text in texts]
-    leak = "The Kestrel Mills board meets tomorrow to vote on the new dividend plan"
-    for name in ("tfns_sentiment", "tfns_topic", "sentfin"):
-        (folder / name).mkdir(parents=True)
-    tweets = pd.DataFrame({"text": texts, "label": labels})
-    leaking = pd.DataFrame({"text": [f"{leak.upper()} https://example.org/9"], "label": [2]})
-    judged = pd.DataFrame({"text": [leak, "Corvo $CRV unveils a kettle"], "label": [2, 1]})
-    pd.concat([tweets, leaking]).to_csv(folder / "tfns_sentiment" / "sent_train.csv", index=False)
-    judged.to_csv(folder / "tfns_sentiment" / "sent_valid.csv", index=False)
-    pd.concat([tweets, leaking]).to_parquet(folder / "tfns_topic" / "train.parquet")
-    judged.to_parquet(folder / "tfns_topic" / "validation.parquet")
-    (folder / "tfns_topic" / "classes.txt").write_text("Weather\nTrade\nPeople")
-    headlines = [(i, f"Corvo {good} arm shrinks, Halden {good} arm grows") for i, good in enumerate(GOODS, 1)]
-    rows = [(i, text, name, mood) for i, text in headlines for name, mood in (("Corvo", "negative"), ("Halden", "positive"))]
-    rows += [
-        (20, "Kestrel neutral on tea", "Kestrel", "neutral"),
-        (21, leak.replace("vote", "vote,"), "Kestrel Mills", "neutral"),
-    ]
-    frame = pd.DataFrame(rows, columns=["headline_id", "headline", "entity", "sentiment"])
-    frame.to_csv(folder / "sentfin" / "entity_sentiment.csv", index=False)
-    return folder
+from tests.text_data import write_data
 
 
 @pytest.fixture(scope="module")
@@ -94,78 +64,6 @@ def test_names_that_a_global_replacement_broke_are_found() -> None:
 def test_missing_data_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"entity_sentiment\.csv is missing: point SQUALL_DATA_DIR"):
         load_text_data(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def trained(data: TextData, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[float]]:
-    """A run that was stopped after its second step and resumed, and the losses of one that was not stopped."""
-    pytest.importorskip("torch", reason="torch is installed for training and GPUs only")
-    from pipelines.training.train_text import Recipe, Trainer
-
-    few = replace(data, train=data.train[::9], held_out=data.held_out[:4])
-    recipe = Recipe(epochs=2, batch_size=8)
-    folder = tmp_path_factory.mktemp("runs")
-    straight: list[float] = []
-    Trainer(few, recipe, folder / "straight").run(lambda *step: straight.append(step[3]))
-    losses: list[float] = []
-    first = Trainer(few, recipe, folder / "halted")
-
-    def halt(*step: object) -> None:
-        losses.append(step[3])  # type: ignore[arg-type]
-        if len(losses) == 2:
-            first.stop.set()
-
-    first.run(halt)
-    assert not first.finished
-    second = Trainer(few, recipe, folder / "halted")
-    second.resume()
-    second.run(lambda *step: losses.append(step[3]))
-    assert losses == straight
-    return folder, losses
-
-
-def test_a_resumed_run_ends_with_the_same_weights(trained: tuple[Path, list[float]]) -> None:
-    from safetensors.numpy import load_file
-
-    folder, losses = trained
-    one, other = (load_file(folder / name / "checkpoint.safetensors") for name in ("straight", "halted"))
-    assert one.keys() == other.keys()
-    assert all((one[name] == other[name]).all() for name in one)
-    assert losses[-1] < losses[0]
-
-
-def test_a_checkpoint_of_another_recipe_or_of_none_is_refused(trained: tuple[Path, list[float]], data: TextData) -> None:
-    from pipelines.training.train_text import Recipe, Trainer, TrainingError
-
-    folder, _ = trained
-    few = replace(data, train=data.train[::9], held_out=data.held_out[:4])
-    with pytest.raises(TrainingError, match="give the same options"):
-        Trainer(few, Recipe(epochs=3, batch_size=8), folder / "straight").resume()
-    with pytest.raises(TrainingError, match="nothing to resume"):
-        Trainer(few, Recipe(), folder / "other").resume()
-
-
-def test_an_exported_run_serves_and_is_judged(trained: tuple[Path, list[float]], data: TextData, tmp_path: Path) -> None:
-    from models.engine import load_engine
-    from pipelines.training.evaluate_text import read_predictions, report_text, summarise, write_predictions
-    from pipelines.training.export_text import export_artifact
-    from squall.settings import ModelSettings, Settings
-
-    folder, _ = trained
-    artifact = export_artifact(folder / "halted" / "best.safetensors", data, tmp_path / "artifact", threads=1)
-    assert artifact.labels("topic") == ("Weather", "Trade", "People")
-    engine = load_engine(Settings(home=tmp_path, model=ModelSettings(dir=tmp_path / "artifact", device="cpu", threads=1)))
-    assert engine.version == artifact.version
-    write_predictions(engine, data, tmp_path / "out")
-    predictions = read_predictions(tmp_path / "out")
-    summary = summarise(predictions, data, engine.runtime.name)
-    rows = predictions["tfns_sentiment"]
-    assert summary["tfns_sentiment_accuracy"] == sum(row["guess"] == row["truth"] for row in rows) / 2
-    assert summary["near_dup_free_rows"] == {"tfns_sentiment": 1, "tfns_topic": 1, "sentfin": 3}
-    assert summary["disagreeing_rows"] == 2
-    assert {"tfns_topic_accuracy", "sentfin_macro_f1", "sentfin_disagreeing_macro_f1"} <= summary.keys()
-    assert artifact.version in report_text(predictions, summary)
-    json.dumps(summary)
 
 
 def copy_of_shipped(tmp_path: Path) -> Path:

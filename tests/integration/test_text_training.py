@@ -1,0 +1,86 @@
+"""Training on a few rows of our own: a resume that is exact, and an artifact that serves."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from safetensors.numpy import load_file
+
+from models.engine import load_engine
+from pipelines.training.datasets import TextData, load_text_data
+from squall.settings import ModelSettings, Settings
+from tests.text_data import write_data
+
+torch = pytest.importorskip("torch", reason="torch is installed for training and GPUs only")
+
+from pipelines.training.evaluate_text import read_predictions, report_text, summarise, write_predictions  # noqa: E402
+from pipelines.training.export_text import export_artifact  # noqa: E402
+from pipelines.training.train_text import Recipe, Trainer, TrainingError  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> TextData:
+    return load_text_data(write_data(tmp_path_factory.mktemp("data")))
+
+
+@pytest.fixture(scope="module")
+def trained(data: TextData, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[float]]:
+    """A run that was stopped after its second step and resumed, and the losses of one that was not stopped."""
+    torch.set_num_threads(1)
+
+    few = replace(data, train=data.train[::9], held_out=data.held_out[:4])
+    recipe = Recipe(epochs=2, batch_size=8)
+    folder = tmp_path_factory.mktemp("runs")
+    straight: list[float] = []
+    Trainer(few, recipe, folder / "straight").run(lambda *step: straight.append(step[3]))
+    losses: list[float] = []
+    first = Trainer(few, recipe, folder / "halted")
+
+    def halt(*step: object) -> None:
+        losses.append(step[3])  # type: ignore[arg-type]
+        if len(losses) == 2:
+            first.stop.set()
+
+    first.run(halt)
+    assert not first.finished
+    second = Trainer(few, recipe, folder / "halted")
+    second.resume()
+    second.run(lambda *step: losses.append(step[3]))
+    assert losses == straight
+    return folder, losses
+
+
+def test_a_resumed_run_ends_with_the_same_weights(trained: tuple[Path, list[float]]) -> None:
+    folder, losses = trained
+    one, other = (load_file(folder / name / "checkpoint.safetensors") for name in ("straight", "halted"))
+    assert one.keys() == other.keys()
+    assert all((one[name] == other[name]).all() for name in one)
+    assert losses[-1] < losses[0]
+
+
+def test_a_checkpoint_of_another_recipe_or_of_none_is_refused(trained: tuple[Path, list[float]], data: TextData) -> None:
+    folder, _ = trained
+    few = replace(data, train=data.train[::9], held_out=data.held_out[:4])
+    with pytest.raises(TrainingError, match="give the same options"):
+        Trainer(few, Recipe(epochs=3, batch_size=8), folder / "straight").resume()
+    with pytest.raises(TrainingError, match="nothing to resume"):
+        Trainer(few, Recipe(), folder / "other").resume()
+
+
+def test_an_exported_run_serves_and_is_judged(trained: tuple[Path, list[float]], data: TextData, tmp_path: Path) -> None:
+    folder, _ = trained
+    artifact = export_artifact(folder / "halted" / "best.safetensors", data, tmp_path / "artifact", threads=1)
+    assert artifact.labels("topic") == ("Weather", "Trade", "People")
+    engine = load_engine(Settings(home=tmp_path, model=ModelSettings(dir=tmp_path / "artifact", device="cpu", threads=1)))
+    assert engine.version == artifact.version
+    write_predictions(engine, data, tmp_path / "out")
+    predictions = read_predictions(tmp_path / "out")
+    summary = summarise(predictions, data, engine.runtime.name)
+    rows = predictions["tfns_sentiment"]
+    assert summary["tfns_sentiment_accuracy"] == sum(row["guess"] == row["truth"] for row in rows) / 2
+    assert summary["near_dup_free_rows"] == {"tfns_sentiment": 1, "tfns_topic": 1, "sentfin": 3}
+    assert summary["disagreeing_rows"] == 2
+    assert {"tfns_topic_accuracy", "sentfin_macro_f1", "sentfin_disagreeing_macro_f1"} <= summary.keys()
+    assert artifact.version in report_text(predictions, summary)
+    json.dumps(summary)

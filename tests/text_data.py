@@ -1,0 +1,34 @@
+"""A small data folder of our own, laid out like the real one, to train and judge a text model on."""
+
+from pathlib import Path
+
+import pandas as pd
+
+GOODS = ("copper", "timber", "cloth", "glass", "paper", "salt", "grain", "tea", "wool", "steel")
+PLACES = ("north", "south", "east", "west", "coast", "hills")
+
+
+def write_data(folder: Path) -> Path:
+    """A folder like that of the real data, with one leaking training row in each set."""
+    texts = [f"Dealers in {place} say {good} {verb} again" for place in PLACES for good in GOODS for verb in ("gained", "fell")]
+    labels = [1 if "gained" in text else 0 for text in texts]
+    leak = "The Kestrel Mills board meets tomorrow to vote on the new dividend plan"
+    for name in ("tfns_sentiment", "tfns_topic", "sentfin"):
+        (folder / name).mkdir(parents=True)
+    tweets = pd.DataFrame({"text": texts, "label": labels})
+    leaking = pd.DataFrame({"text": [f"{leak.upper()} https://example.org/9"], "label": [2]})
+    judged = pd.DataFrame({"text": [leak, "Corvo $CRV unveils a kettle"], "label": [2, 1]})
+    pd.concat([tweets, leaking]).to_csv(folder / "tfns_sentiment" / "sent_train.csv", index=False)
+    judged.to_csv(folder / "tfns_sentiment" / "sent_valid.csv", index=False)
+    pd.concat([tweets, leaking]).to_parquet(folder / "tfns_topic" / "train.parquet")
+    judged.to_parquet(folder / "tfns_topic" / "validation.parquet")
+    (folder / "tfns_topic" / "classes.txt").write_text("Weather\nTrade\nPeople")
+    headlines = [(i, f"Corvo {good} arm shrinks, Halden {good} arm grows") for i, good in enumerate(GOODS, 1)]
+    rows = [(i, text, name, mood) for i, text in headlines for name, mood in (("Corvo", "negative"), ("Halden", "positive"))]
+    rows += [
+        (20, "Kestrel neutral on tea", "Kestrel", "neutral"),
+        (21, leak.replace("vote", "vote,"), "Kestrel Mills", "neutral"),
+    ]
+    frame = pd.DataFrame(rows, columns=["headline_id", "headline", "entity", "sentiment"])
+    frame.to_csv(folder / "sentfin" / "entity_sentiment.csv", index=False)
+    return folder
