@@ -69,7 +69,7 @@ def test_with_the_companies_exchanged_no_named_fall_fires(home: Path) -> None:
 
 
 @pytest.mark.timeout(LIMIT_S)
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP], ids=lambda one: one.name)
 def test_the_demo_ends_in_the_middle_and_leaves_nothing(home: Path, number: signal.Signals) -> None:
     command = (sys.executable, "-m", "squall", "demo", "--port", "0")
     process = subprocess.Popen(
