@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 from dashboard.evidence import read_evidence
 from dashboard.ranges import POINTS, STEPS, Buckets
 from dashboard.rows import OPEN, BarRow, ChartRow, EventRow, IncidentRow, Mood, NewsRow, Pulse
-from dashboard.scopes import MARKET, Names
+from dashboard.scopes import MARKET, Names, topic_slug
 
 Row = TypeVar("Row")
 NAMES_FOR = timedelta(seconds=30)
@@ -63,6 +63,7 @@ class Reader:
         self._engine = engine
         self._replay = replay
         self._names: tuple[datetime, Names] | None = None
+        self._scopes: tuple[datetime, list[str]] | None = None
 
     def _rows(self, kind: type[Row], sql: str, **values: Any) -> list[Row]:
         with self._engine.connect() as connection:
@@ -113,13 +114,13 @@ class Reader:
             {row["id"]: row["name"] for row in companies},
             tickers,
             {row["id"]: row["sector"] for row in companies if row["sector"]},
-            tuple(dict.fromkeys(label for row in manifests for label in topic_labels(row["manifest"]))),
+            {topic_slug(label): label for row in manifests for label in topic_labels(row["manifest"])},
         )
         self._names = now, names
         return names
 
     def known_scopes(self, most: int = 2000) -> list[str]:
-        """The scopes that have had news and have a page of their own, by name of the scope."""
+        """The scopes that have had news and have a page of their own, in order; read again after half a minute."""
         sql = """
         WITH RECURSIVE s AS (
             (SELECT scope FROM mood ORDER BY scope LIMIT 1)
@@ -128,7 +129,10 @@ class Reader:
         )
         SELECT scope FROM s WHERE scope IS NOT NULL AND scope NOT LIKE '%/%' LIMIT :most
         """
-        return [row["scope"] for row in self._dicts(sql, most=most)]
+        now = datetime.now(UTC)
+        if not self._scopes or now - self._scopes[0] >= NAMES_FOR:
+            self._scopes = now, [row["scope"] for row in self._dicts(sql, most=most)]
+        return self._scopes[1]
 
     def has_company(self, company_id: str) -> bool:
         """Whether the company is in the table."""
@@ -167,7 +171,7 @@ class Reader:
         """The newest scored mentions of a scope from `start` to before `stop`; for the market each article's every mention."""
         kind, _, name = scope.partition(":")
         where = {"company": "AND s.company_id = :name", "sector": "AND s.sector = :name", "topic": "AND s.topic = ANY(:labels)"}
-        labels = [name, *self.names().labels(name)]
+        labels = [name, self.names().topics.get(name, name)]
         values: dict[str, Any] = {"start": start, "stop": stop, "most": most, "name": name, "labels": labels}
         return self._rows(NewsRow, _NEWS.format(where=where.get(kind, "")), **values)
 

@@ -1,18 +1,12 @@
 """Scopes: what a mood belongs to, how it is called, and where its page is."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, unquote
 
-from squall.companies import SECTORS
+from squall.scopes import MARKET, company_scope, scope_name, topic_scope, topic_slug
 
-MARKET = "market"
-
-
-def slug(label: str) -> str:
-    """`M&A | Investments` as `m-a-investments`."""
-    return re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")
+__all__ = ["MARKET", "Names", "path_scope", "pretty", "scope_path", "topic_slug"]
 
 
 def pretty(text: str) -> str:
@@ -23,41 +17,27 @@ def pretty(text: str) -> str:
 
 @dataclass(frozen=True)
 class Names:
-    """Names of companies (with their tickers and sectors) by id, and labels of topics as the models write them."""
+    """Names of companies (with their tickers and sectors) by id, and labels of topics by slug."""
 
     companies: Mapping[str, str] = field(default_factory=dict)
     tickers: Mapping[str, str] = field(default_factory=dict)
     sectors: Mapping[str, str] = field(default_factory=dict)
-    topics: tuple[str, ...] = ()
+    topics: Mapping[str, str] = field(default_factory=dict)
 
     def company(self, company_id: str | None) -> str:
         """Name of a company; `Market` for news that names none."""
-        if company_id is None:
-            return "Market"
-        return self.companies.get(company_id) or pretty(company_id)
+        return self.scope(company_scope(company_id) if company_id else MARKET)
 
-    def labels(self, topic: str) -> list[str]:
-        """The labels of a topic, given by its slug or a label."""
-        return [label for label in self.topics if slug(label) == slug(topic)]
-
-    def topic(self, topic: str) -> str:
-        """Name of a topic, given by its slug or a label."""
-        labels = self.labels(topic)
-        name = labels[0] if labels else pretty(topic) if topic == slug(topic) else topic
-        return name.replace("|", "/")
-
-    def sector(self, sector: str) -> str:
-        """Name of a sector."""
-        return SECTORS.get(sector) or pretty(sector)
+    def topic(self, label: str) -> str:
+        """Name of a topic, given by its label or its slug."""
+        return self.scope(topic_scope(topic_slug(label) or "none"))
 
     def scope(self, scope: str) -> str:
         """Name of a scope: `Apple`, `Apple · Earnings`, `Technology`, `Market`."""
-        if scope == MARKET:
-            return "Market"
-        first, _, second = scope.partition("/")
-        kind, _, name = first.partition(":")
-        words = {"company": self.company, "sector": self.sector, "topic": self.topic}.get(kind, pretty)(name)
-        return f"{words} · {self.topic(second.partition(':')[2])}" if second else words
+        try:
+            return scope_name(scope, self.companies, self.topics)
+        except ValueError:
+            return pretty(scope)
 
 
 def scope_path(scope: str) -> str:

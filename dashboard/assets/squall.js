@@ -69,14 +69,10 @@
     const viewport = grid && grid.querySelector(".ag-body-viewport, .ag-grid-body-viewport");
     return Boolean(viewport && viewport.scrollTop > 8);
   }
-  function newestShown() {
-    const first = document.querySelector("#tape .ag-center-cols-container [row-index='0']");
-    return squall.newest && first ? squall.newest : "";
-  }
   async function beat() {
     const held = hold();
     const query = new URLSearchParams({ path: location.pathname });
-    if (held && newestShown()) query.set("newer", newestShown());
+    if (held && squall.newest) query.set("newer", squall.newest);
     const abort = new AbortController();
     const timer = setTimeout(() => abort.abort(), TIMEOUT);
     try {
@@ -160,7 +156,6 @@
   window.dash_clientside = window.dash_clientside || {};
   window.dash_clientside.squall = {
     start() {
-      set("size", { data: squall.size() });
       const options = [{ value: "own", label: `${squall.own.split("/").pop().replace(/_/g, " ")} (yours)` }];
       for (const [value, label] of [["UTC", "UTC"], ["America/New_York", "New York"], ["Europe/London", "London"], ["Asia/Tokyo", "Tokyo"]]) {
         if (value !== squall.own) options.push({ value, label });

@@ -141,7 +141,7 @@ def timeline(events: Sequence[EventRow]) -> Any:
 
 
 def _actor(event: EventRow) -> list[Any]:
-    return [] if event.actor in {"", "watch"} else [f" by {event.actor}"]
+    return [] if event.actor in {"", "squall"} else [f" by {event.actor}"]
 
 
 def _detail(detail: Mapping[str, Any]) -> str:

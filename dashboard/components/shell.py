@@ -14,7 +14,8 @@ PAGES = (("Now", "/", "now"), ("Company", "/company", "company"), ("Incidents", 
 
 def shell(context: Context, view: Viewer) -> Any:
     """The first layout; the page itself comes with the first callback."""
-    stores = [dcc.Store(id=name) for name in ("env", "size", "retry", "rev-incidents", "rev-news", "rev-scope")]
+    stores = [dcc.Store(id=name) for name in ("env", "retry", "rev-incidents", "rev-news", "rev-scope")]
+    stores.append(dcc.Store(id="size", data=view.size))
     return dmc.MantineProvider(
         id="mantine",
         forceColorScheme=view.scheme,

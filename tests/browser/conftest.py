@@ -36,7 +36,7 @@ def chrome() -> Iterator[Any]:
 
 
 # Long, because a busy machine is no error: what must be fast says so itself.
-expect.set_options(timeout=60_000)
+expect.set_options(timeout=180_000)
 
 
 class Watched:

@@ -259,7 +259,7 @@ def incident(
             "at": at,
             "kind": kind,
             "state": after,
-            "actor": "watch",
+            "actor": "squall",
             "detail": {"surprise": surprise},
         }
         for n, (kind, after, at) in enumerate(steps, 1)

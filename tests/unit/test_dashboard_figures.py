@@ -30,9 +30,25 @@ def bar(day: int, close: float = 500.0) -> BarRow:
 
 def news(title: str, number: int = 1, weight: int = 900_000) -> NewsRow:
     return NewsRow(
-        f"m{number}", NOW - timedelta(hours=number), "apple", title, "", "Wire", False, False, 900_000, 50_000, 50_000, "Earnings",
-        90, 100, weight, f"s{number % 2}", 1, "v1",
-    )  # fmt: skip
+        mention_id=f"m{number}",
+        at=NOW - timedelta(hours=number),
+        company_id="apple",
+        title=title,
+        url="",
+        source="Wire",
+        delayed=False,
+        late=False,
+        negative=900_000,
+        neutral=50_000,
+        positive=50_000,
+        topic="Earnings",
+        relevance=90,
+        novelty=100,
+        weight=weight,
+        story_id=f"s{number % 2}",
+        articles=1,
+        model_version="v1",
+    )
 
 
 def incident() -> IncidentRow:
