@@ -71,12 +71,13 @@ def end_of(last: datetime, settings: Settings) -> datetime:
 
 
 def merge(items: Iterable[Item], settings: Settings, shuffle_s: float = 0, seed: int = 0) -> Iterator[Step]:
-    """Items in order of their event time, a time record after each minute in which any were sent, and a last one.
+    """Items in order of their event time, a time record before the first of each minute, and a last one.
 
     A time record for T follows everything whose clock is before T. With `shuffle_s`, each item is held back by up to so many
     seconds, the clock running on meanwhile. One of event time t is then sent before the clock shows minute(t) + 60 s + shuffle_s,
-    hence before any time record that would close its minute (minute(t) + 60 s + lateness), and counts as on time. The last one
-    comes with the last item: after that there is nothing to wait for.
+    hence before any time record that would close its minute (minute(t) + 60 s + lateness), and counts as on time. What a time
+    record before an item says depends on that item alone, so that what comes late (a correction) does so at any speed. The last
+    one comes with the last item: after that there is nothing to wait for.
 
     Args:
         items: in the order in which items of the same time are to be sent.
@@ -92,10 +93,11 @@ def merge(items: Iterable[Item], settings: Settings, shuffle_s: float = 0, seed:
         raise UsageError("no news to replay")
     last = max(step.send.at for step in held)
     held.sort(key=lambda step: step.clock)
-    due = None
+    said = minute_of(held[0].clock)
     for step in held:
-        if due is not None and step.clock >= due:
-            yield Step(due, Tick(at=due))
-        due = minute_of(step.clock) + MINUTE
+        minute = minute_of(step.clock)
+        if minute > said:
+            said = minute
+            yield Step(minute, Tick(at=minute))
         yield step
     yield Step(step.clock, Tick(at=end_of(last, settings)))

@@ -33,9 +33,9 @@ def told(steps: list[Step]) -> list[str | datetime | None]:
     return [step.send.at if isinstance(step.send, Tick) else step.send.article_id for step in steps]
 
 
-def test_items_come_by_event_time_with_a_time_record_after_each_minute_that_had_any() -> None:
+def test_items_come_by_event_time_with_a_time_record_before_the_first_of_each_minute() -> None:
     steps = list(merge([item(70, "b"), item(10, "a"), item(130, "c"), item(30, "a2"), item(7200, "d")], SETTINGS))
-    assert told(steps) == ["a", "a2", at(60), "b", at(120), "c", at(180), "d", end_of(at(7200), SETTINGS)]
+    assert told(steps) == ["a", "a2", at(60), "b", at(120), "c", at(7200), "d", end_of(at(7200), SETTINGS)]
 
 
 def test_items_of_one_instant_keep_their_order() -> None:
