@@ -84,7 +84,7 @@ class WorkerApp:
 
     def lag(self) -> int:
         """Messages on this worker's partitions that are not committed yet."""
-        consumer = self._app.consumer
+        consumer: Any = self._app.consumer
         behind = 0
         for partition in consumer.assignment():
             high = consumer.highwater(partition)

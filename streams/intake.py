@@ -7,7 +7,7 @@ mentions are sent again, together with the mentions of other articles that the s
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -17,7 +17,7 @@ from squall.db.partitions import existing_months, month_of
 from squall.records import Mention, News, RecordError, Tick, decode, encode
 from squall.topics import MENTIONS, NEWS
 from streams.intake_store import ArticleRow, IntakeStore, Known, messages
-from streams.logic.articles import EventTimeError, MentionRow, Times, by_article, decided, mentions_of, times_of
+from streams.logic.articles import EventTimeError, MentionRow, Times, by_article, closing, decided, mentions_of, times_of
 from streams.logic.linking import Link, Linker, article_text
 from streams.logic.sketches import bands, signatures
 from streams.logic.stories import Likeness, Node, Placement, Sketch, novelty, place
@@ -28,7 +28,7 @@ log = structlog.get_logger("squall.intake")
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An article of a batch, in its highest revision there, with the times of its first sight there."""
+    """An article of a batch, with the times of this revision."""
 
     message: Message
     news: News
@@ -42,16 +42,20 @@ class Analysed:
     item: Item
     sketch: Sketch
     links: Sequence[Link]
+    late: bool
+    """A correction that became known when the article's minute was closed: it changes what is shown and counted from then on,
+    but not the story, which decisions were made from."""
 
 
 @dataclass(slots=True)
 class _Taken:
-    """A batch, decoded."""
+    """A batch, decoded up to `rest`."""
 
     items: dict[str, Item] = field(default_factory=dict)
     ticks: dict[int, datetime] = field(default_factory=dict)
     dead: list[Dead] = field(default_factory=list)
     news: int = 0
+    rest: Sequence[Message] = ()
 
 
 class _RacedError(Exception):
@@ -76,7 +80,11 @@ class Intake:
         self._sources: set[str] = set()
 
     def handle(self, batch: Sequence[Message]) -> Outcome:
-        """Decide a batch of articles, and return their mentions, then the time records that it held."""
+        """Decide a batch of articles, and return their mentions, then the time records that it held.
+
+        A correction is decided alone, when what came before it has been sent: so each revision is scored, and counts from when
+        it became known, whatever shares a batch with it.
+        """
         taken = self._take(batch)
         decided_at, redelivered = self._decide(taken)
         with self._engine.connect() as connection:
@@ -88,13 +96,17 @@ class Intake:
             for origin, at in sorted(taken.ticks.items())
             for partition in range(self._settings.kafka.partitions)
         ]
-        return Outcome([_send(mention) for mention in mentions], ticks, taken.dead, redelivered)
+        return Outcome([_send(mention) for mention in mentions], ticks, taken.dead, redelivered, taken.rest)
 
     def _take(self, batch: Sequence[Message]) -> _Taken:
         taken = _Taken()
-        for message in batch:
+        for number, message in enumerate(batch):
             try:
                 record: News | Tick = decode(message.value or b"", News | Tick)
+                if isinstance(record, News) and record.revision > 1:
+                    taken.rest = batch[max(number, 1) :]
+                    if number > 0:
+                        break
                 if isinstance(record, Tick):
                     at = record.at.astimezone(UTC)
                     taken.ticks[message.partition] = max(at, taken.ticks.get(message.partition, at))
@@ -104,6 +116,8 @@ class Intake:
                 taken.dead.append(Dead(message, str(error)))
             except OverflowError:
                 taken.dead.append(Dead(message, "time is beyond the calendar"))
+            if taken.rest:
+                break
         return taken
 
     def _take_news(self, message: Message, news: News, taken: _Taken) -> None:
@@ -112,10 +126,8 @@ class Intake:
             raise EventTimeError(f"event time {times.event_time.isoformat()} is outside what is kept: no partition for its month")
         taken.news += 1
         first = taken.items.get(news.article_id)
-        if first is None:
+        if first is None or news.revision > first.news.revision:
             taken.items[news.article_id] = Item(message, news, times)
-        elif news.revision > first.news.revision:
-            taken.items[news.article_id] = Item(message, news, first.times)
 
     def _has_month(self, at: datetime) -> bool:
         if month_of(at) not in self._months:
@@ -154,8 +166,14 @@ class Intake:
                 taken.news -= 1
         made = signatures([article_text(item.news.title, item.news.body) for _, item, _, _ in found])
         cut = bands(made).tolist()
+        stream = self._settings.stream
         return [
-            Analysed(item, Sketch(one, at, signature, tuple(row), one not in known), links)
+            Analysed(
+                item,
+                Sketch(one, at, signature, tuple(row), one not in known),
+                links,
+                one in known and item.times.event_time >= closing(at, stream),
+            )
             for (one, item, at, links), signature, row in zip(found, made, cut, strict=True)
         ]
 
@@ -169,9 +187,12 @@ class Intake:
                 raise _RacedError
             sources = {one.item.news.source for one in wanted}
             credibility = store.credibility(sources, sources - self._sources)
-            placement = place([one.sketch for one in wanted], store, self._likeness)
-            nodes = dict(placement.nodes)
-            nodes |= {one: node for one, (node, _) in store.nodes([one for one in ids if one not in nodes]).items()}
+            placement = place([one.sketch for one in wanted if not one.late], store, self._likeness)
+            stored = store.nodes([one for one in ids if one not in placement.nodes])
+            nodes = {**placement.nodes, **{one: node for one, (node, _) in stored.items()}}
+            if late := [one.sketch.id for one in wanted if one.late]:
+                store.freeze(late)
+                wanted = [replace(one, sketch=stored[one.sketch.id][1]) if one.late else one for one in wanted]
             self._write_articles(store, wanted, nodes, placement)
             self._write_mentions(store, wanted, nodes, credibility)
             others = [node for one, node in placement.nodes.items() if one not in set(ids)]
@@ -182,14 +203,14 @@ class Intake:
 
     @staticmethod
     def _write_articles(store: IntakeStore, wanted: Sequence[Analysed], nodes: Mapping[str, Node], placement: Placement) -> None:
-        sketches = [one.sketch for one in wanted]
+        sketches = [one.sketch for one in wanted if not one.late]
         store.write_articles(
             [ArticleRow(one.sketch.id, one.item.news, one.item.times, one.sketch, nodes[one.sketch.id]) for one in wanted]
         )
         store.write_bands(sketches)
-        ids = {sketch.id for sketch in sketches}
+        ids = {one.sketch.id for one in wanted}
         store.write_places([node for one, node in placement.nodes.items() if one not in ids], placement)
-        store.retitle([sketch.id for sketch in sketches if not sketch.new])
+        store.retitle([one.sketch.id for one in wanted if not one.sketch.new])
 
     def _write_mentions(
         self, store: IntakeStore, wanted: Sequence[Analysed], nodes: Mapping[str, Node], credibility: Mapping[str, int]
@@ -200,7 +221,12 @@ class Intake:
         for one in wanted:
             news = one.item.news
             fresh = mentions_of(
-                news, nodes[one.sketch.id], one.links, sectors=self._sectors, credibility=credibility[news.source]
+                news,
+                nodes[one.sketch.id],
+                one.links,
+                known_at=one.item.times.event_time,
+                sectors=self._sectors,
+                credibility=credibility[news.source],
             )
             rows += decided(fresh, stored.get(one.sketch.id, ()))
         store.write_mentions(rows)

@@ -19,7 +19,7 @@ FROM_NODE = "FROM article a LEFT JOIN article p ON p.id = a.parent_id"
 MENTION_ROW = (
     "id text, event_time timestamptz, article_id text, story_id text, company_id text, sector text, span_start integer, "
     "span_end integer, relevance integer, novelty integer, credibility integer, share integer, sector_share integer, "
-    "revision integer, decision integer, withdrawn boolean"
+    "revision integer, decision integer, withdrawn boolean, known_at timestamptz"
 )
 ARTICLE_ROW = (
     "id text, source text, guid text, url text, title text, body text, language text, tickers text[], published_at timestamptz, "
@@ -136,6 +136,14 @@ class IntakeStore:
         """See `Shelf`."""
         rows = self._rows("SELECT id, articles FROM story WHERE id = ANY(%(ids)s)", ids=list(stories))
         return {story: articles for story, articles in rows}  # noqa: C416 - rows are no pairs to mypy
+
+    def freeze(self, ids: Sequence[str]) -> None:
+        """Keep what decisions were made from of articles that are corrected too late for them."""
+        self._write(
+            "UPDATE article SET frozen = jsonb_build_object('title', title, 'url', url) "
+            "WHERE id = ANY(%(ids)s) AND frozen IS NULL",
+            ids=list(ids),
+        )
 
     def write_articles(self, rows: Sequence[ArticleRow]) -> None:
         """Insert new articles and correct stored ones, whose times stay as they are."""
@@ -270,6 +278,7 @@ def _message(row: MentionRow, text: str) -> Mention:
         article_id=row.article_id,
         story_id=row.story_id,
         event_time=row.event_time,
+        known_at=row.known_at,
         revision=row.revision,
         decision=row.decision,
         withdrawn=row.withdrawn,

@@ -6,7 +6,7 @@ the transaction. What is stored moves the mood by new - old in the same transact
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import structlog
@@ -19,6 +19,7 @@ from squall import records, topics
 from squall.records import MILLION, Mention, MoodChange, RecordError, Scores, Tick, minute_of
 from squall.topics import MENTIONS
 from streams import scoring_store as store
+from streams.logic.articles import closing
 from streams.logic.features import Market
 from streams.logic.mood import Cell, Change, Sums, moves, weight_of
 from streams.price_cache import PriceCache
@@ -43,13 +44,14 @@ class Scoring:
 
     def __init__(self, context: Context, model: Engine) -> None:
         self._engine = context.engine
+        self._stream = context.settings.stream
         self._model = model
         self._prices = PriceCache()
         self._model_noted = False
 
     def handle(self, batch: Sequence[Message]) -> Outcome:
         """Score what no score stands for, commit, and say what was committed."""
-        mentions, ticks, dead = _read(batch)
+        mentions, ticks, dead, rest = _read(batch)
         known, market = self._look_up(mentions)
         texts = {key: mention for key, (mention, _) in mentions.items() if _needs_model(mention, known.get(key))}
         answers = self._answers(list(texts.values()))
@@ -65,7 +67,7 @@ class Scoring:
                 store.name_model(connection, self._model.version, _manifest(self._model))
         self._model_noted = self._model_noted or bool(stored)
         repeated = sum(key in known and known[key].decision >= mention.decision for key, (mention, _) in mentions.items())
-        return Outcome(sends=_announce(self._model.version, wanted, stored, moved), dead=dead, redelivered=repeated)
+        return Outcome(_announce(self._model.version, wanted, stored, moved), dead=dead, redelivered=repeated, rest=rest)
 
     def _look_up(self, mentions: Mapping[str, tuple[Mention, Message]]) -> tuple[dict[str, ScoreRow], Market]:
         times = {key: mention.event_time for key, (mention, _) in mentions.items()}
@@ -108,7 +110,7 @@ class Scoring:
         decided = hold_minutes(connection)
         stored = dict(known)
         fresh = [
-            self._new_row(mention, scored[mention.id], market, minute_of(mention.event_time) <= decided)
+            self._new_row(mention, scored[mention.id], market, self._is_late(mention, decided))
             for mention in mentions
             if mention.id not in known
         ]
@@ -128,14 +130,19 @@ class Scoring:
         for key, old in standing.items():
             stored[key] = old
             if old.decision < newer[key].decision:
-                new = stored[key] = self._changed_row(old, newer[key], scored.get(key))
+                late = old.late or self._is_late(newer[key], decided)
+                new = stored[key] = self._changed_row(old, newer[key], scored.get(key), late)
                 replaced.append(new)
-                minute = minute_of(old.event_time)
-                changes.append(Change(minute, old.late or minute <= decided, old.contribution, new.contribution))
+                changes.append(Change(minute_of(old.event_time), late, old.contribution, new.contribution))
         store.update_scores(connection, replaced)
         moved = moves(changes)
         store.move_mood(connection, moved)
         return stored, moved
+
+    def _is_late(self, mention: Mention, decided: datetime) -> bool:
+        """Whether it came after its minute was decided, or became known too late for it, however far watch has come by now."""
+        known_at = mention.known_at or mention.event_time
+        return minute_of(mention.event_time) <= decided or known_at >= closing(mention.event_time, self._stream)
 
     def _new_row(self, mention: Mention, answer: TextScore, market: Market, late: bool) -> ScoreRow:
         return ScoreRow(
@@ -147,8 +154,10 @@ class Scoring:
             **self._said(answer),
         )
 
-    def _changed_row(self, old: ScoreRow, mention: Mention, answer: TextScore | None) -> ScoreRow:
-        changed: ScoreRow = structs.replace(old, **_decided(mention), **(self._said(answer) if answer else {}))
+    def _changed_row(self, old: ScoreRow, mention: Mention, answer: TextScore | None, late: bool) -> ScoreRow:
+        frozen = _counted(old) if late and not old.late and old.frozen is None else old.frozen
+        said = self._said(answer) if answer else {}
+        changed: ScoreRow = structs.replace(old, **_decided(mention), **said, frozen=frozen)
         return changed
 
     def _said(self, answer: TextScore) -> dict[str, Any]:
@@ -164,12 +173,21 @@ class Scoring:
         }
 
 
-def _read(batch: Sequence[Message]) -> tuple[dict[str, tuple[Mention, Message]], dict[tuple[int, int], datetime], list[Dead]]:
-    """The newest decision on each mention by its id, in the order of ids; the latest time records; what is neither."""
+class _Read(NamedTuple):
+    """A batch up to a second decision on one mention: mentions in order of ids, the latest time records, what is neither."""
+
+    mentions: dict[str, tuple[Mention, Message]]
+    ticks: dict[tuple[int, int], datetime]
+    dead: list[Dead]
+    rest: Sequence[Message]
+
+
+def _read(batch: Sequence[Message]) -> _Read:
     mentions: dict[str, tuple[Mention, Message]] = {}
     ticks: dict[tuple[int, int], datetime] = {}
     dead: list[Dead] = []
-    for message in batch:
+    rest: Sequence[Message] = ()
+    for place, message in enumerate(batch):
         try:
             record: Mention | Tick = records.decode(message.value or b"", Mention | Tick)
         except RecordError as error:
@@ -178,9 +196,12 @@ def _read(batch: Sequence[Message]) -> tuple[dict[str, tuple[Mention, Message]],
         if isinstance(record, Tick):
             key = record.origin, message.partition
             ticks[key] = max(record.at, ticks.get(key, record.at))
-        elif record.id not in mentions or mentions[record.id][0].decision < record.decision:
+        elif record.id not in mentions:
             mentions[record.id] = record, message
-    return dict(sorted(mentions.items())), ticks, dead
+        elif mentions[record.id][0].decision < record.decision:
+            rest = batch[place:]
+            break
+    return _Read(dict(sorted(mentions.items())), ticks, dead, rest)
 
 
 def _needs_model(mention: Mention, known: ScoreRow | None) -> bool:
@@ -199,6 +220,11 @@ def _decided(mention: Mention) -> dict[str, Any]:
         "weight": 0 if mention.withdrawn else weight_of(mention.relevance, mention.novelty, mention.credibility),
         "withdrawn": mention.withdrawn,
     }
+
+
+def _counted(row: ScoreRow) -> dict[str, Any]:
+    """What of a score decisions were made from."""
+    return {name: getattr(row, name) for name in ("negative", "neutral", "positive", "topic", "weight", "withdrawn")}
 
 
 def _millionths(probability: float) -> int:

@@ -32,6 +32,8 @@ class ScoreRow(Struct, frozen=True, kw_only=True):
     weight: int
     withdrawn: bool
     late: bool
+    frozen: Any = None
+    """What of it decisions were made from, where something known later changed that."""
 
     @property
     def contribution(self) -> Contribution:
@@ -68,6 +70,7 @@ _TYPES = {
     "weight": "int",
     "withdrawn": "bool",
     "late": "bool",
+    "frozen": "jsonb",
 }
 _READ = [name for name in _TYPES if name not in ("topics", "features")]
 # Rows travel as one JSON text: psycopg escapes an array of strings element by element, in Python, at three times the cost.

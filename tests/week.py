@@ -10,6 +10,7 @@ from typing import Any
 
 START = datetime(2015, 3, 2, tzinfo=UTC)
 DAYS = 7
+LATE = timedelta(minutes=10)
 TICKERS = (
     "AAPL GOOG FB MSFT IBM AMZN INTC CSCO ORCL BA CAT GE XOM CVX WMT KO PEP MCD NKE DIS JNJ PFE MRK GS JPM BAC C WFC T VZ".split()
 )
@@ -29,7 +30,7 @@ OUTLETS = ("Harbour Wire", "Northgate Post", "Tape & Ticker", "Morning Ledger")
 
 
 def generated_week(articles: int, seed: int = 7) -> list[dict[str, Any]]:
-    """News rows in order of `published_at`; about a sixth of them repeat an earlier one."""
+    """News rows in order of `fetched_at`; about a sixth of them repeat an earlier one."""
     rng = random.Random(seed)
     span = timedelta(days=DAYS).total_seconds()
     times = sorted(START + timedelta(seconds=int(rng.uniform(0, span))) for _ in range(articles))
@@ -38,10 +39,10 @@ def generated_week(articles: int, seed: int = 7) -> list[dict[str, Any]]:
         if rows and rng.random() < 0.16:
             rows.append(_repeat(rng, rng.choice(rows[-200:]), number, at))
         elif rows and rng.random() < 0.02:
-            rows.append(_correction(rng, rng.choice(rows[-100:])))
+            rows.append(_correction(rng, rng.choice(rows[-100:]), at))
         else:
             rows.append(_article(rng, number, at))
-    return sorted(rows + _burst(rng), key=lambda row: row["published_at"])
+    return sorted(rows + _burst(rng), key=lambda row: row["fetched_at"])
 
 
 def _article(rng: random.Random, number: int, at: datetime) -> dict[str, Any]:
@@ -57,9 +58,13 @@ def _repeat(rng: random.Random, of: dict[str, Any], number: int, at: datetime) -
     return _row(" ".join(words), rng.choice(OUTLETS), f"g{number}", at)
 
 
-def _correction(rng: random.Random, of: dict[str, Any]) -> dict[str, Any]:
+def _correction(rng: random.Random, of: dict[str, Any], at: datetime) -> dict[str, Any]:
+    """At once, or so late that the minute of what it corrects was decided long before."""
     title = f"{of['title']} {rng.choice(GOOD)}"
-    return {**of, "title": title, "revision": of["revision"] + 1, "retracted": rng.random() < 0.2}
+    late = at - of["published_at"] > LATE and rng.random() < 0.5
+    fetched_at = at if late else of["fetched_at"]
+    retracted = rng.random() < 0.2
+    return {**of, "title": title, "revision": of["revision"] + 1, "retracted": retracted, "fetched_at": fetched_at}
 
 
 def _burst(rng: random.Random) -> list[dict[str, Any]]:

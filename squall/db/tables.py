@@ -83,8 +83,13 @@ class Article(Base):
     story_id: Mapped[str]
     rank: Mapped[int]
     """Articles of its story before it, by (event time, id)."""
+    frozen: Mapped[dict[str, Any] | None]
+    """Title and URL as they stood when its minute was decided, where a correction changed them later."""
     ingested_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    __table_args__ = (Index("article_story", "story_id", "event_time"), Index("article_time", "event_time"))
+    __table_args__ = (
+        Index("article_story", "story_id", "event_time"),
+        Index("article_time", "event_time"),
+    )
 
 
 class Story(Base):
@@ -104,7 +109,8 @@ class StoryBand(Base):
     __tablename__ = "story_band"
     band: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     """Number of the band and its hash in one."""
-    article_id: Mapped[str] = mapped_column(ForeignKey("article.id", ondelete="CASCADE"), primary_key=True)
+    article_id: Mapped[str] = mapped_column(primary_key=True)
+    """No foreign key: its check would cost a fifth of intake's time."""
     event_time: Mapped[datetime] = mapped_column(index=True)
     __table_args__ = (Index("story_band_article", "article_id"),)
 
@@ -129,6 +135,8 @@ class Mention(Base):
     revision: Mapped[int]
     decision: Mapped[int]
     withdrawn: Mapped[bool]
+    known_at: Mapped[datetime | None]
+    """Event time at which the newest decision became known: that of the correction that caused it; None: its own."""
     decided_at: Mapped[datetime] = mapped_column(server_default=func.now())
     __table_args__ = (
         Index("mention_article", "article_id"),
@@ -168,7 +176,9 @@ class Score(Base):
     """relevance x novelty x credibility in millionths; 0 for a withdrawn mention."""
     withdrawn: Mapped[bool]
     late: Mapped[bool]
-    """Its minute had been decided when it arrived."""
+    """It became known when its minute had been decided, or was to be."""
+    frozen: Mapped[dict[str, Any] | None]
+    """Probabilities, topic and weight as they counted for decisions, where something known later changed them."""
     scored_at: Mapped[datetime] = mapped_column(server_default=func.now())
     __table_args__ = (
         Index("score_company", "company_id", "event_time"),

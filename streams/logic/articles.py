@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 
-from squall.records import MILLION, News, mention_id
+from squall.records import MILLION, News, mention_id, minute_of
 from squall.settings import StreamSettings
 from streams.logic.linking import Link
 from streams.logic.stories import Node, novelty
@@ -45,6 +45,7 @@ class MentionRow:
     revision: int
     decision: int
     withdrawn: bool
+    known_at: datetime
 
 
 MENTION_COLUMNS = tuple(field.name for field in fields(MentionRow))
@@ -67,13 +68,18 @@ def times_of(news: News, stream: StreamSettings) -> Times:
     return Times(published, fetched, fetched if delayed else published, delayed)
 
 
+def closing(event_time: datetime, stream: StreamSettings) -> datetime:
+    """The watermark at which the minute of an event time is decided; what becomes known only then moves no decision."""
+    return minute_of(event_time) + timedelta(seconds=60 + stream.lateness_s)
+
+
 def shares(count: int) -> list[int]:
     """A million, cut into `count` parts that differ by one at most."""
     return [MILLION * (number + 1) // count - MILLION * number // count for number in range(count)]
 
 
 def mentions_of(
-    news: News, node: Node, links: Iterable[Link], *, sectors: Mapping[str, str], credibility: int
+    news: News, node: Node, links: Iterable[Link], *, known_at: datetime, sectors: Mapping[str, str], credibility: int
 ) -> list[MentionRow]:
     """The mentions that an article has by its newest text, by company id; one without company where it names none.
 
@@ -98,6 +104,7 @@ def mentions_of(
         revision=news.revision,
         decision=1,
         withdrawn=not live,
+        known_at=known_at,
     )
     if not named:
         return [blank]
@@ -141,6 +148,7 @@ def decided(wanted: Sequence[MentionRow], stored: Sequence[MentionRow]) -> list[
             share=0,
             sector_share=0,
             withdrawn=True,
+            known_at=first.known_at,
         )
         for row in stored
         if row.id not in {one.id for one in wanted}
@@ -148,7 +156,7 @@ def decided(wanted: Sequence[MentionRow], stored: Sequence[MentionRow]) -> list[
     rows = []
     for row in (*wanted, *dropped):
         if before := old.get(row.id):
-            same = replace(row, decision=before.decision)
+            same = replace(row, decision=before.decision, known_at=before.known_at)
             if same != before:
                 rows.append(replace(row, decision=before.decision + 1))
         else:

@@ -67,6 +67,16 @@ def sent(outcome: Outcome) -> dict[str | None, Mention]:
     return {mention.company_id: mention for mention in (decode(one.value, Mention) for one in outcome.sends)}
 
 
+def handled(intake: Intake, messages: Sequence[Message]) -> list[Mention]:
+    """Handle a batch to its last message; the mentions that were sent, in order."""
+    mentions = []
+    while messages:
+        outcome = intake.handle(messages)
+        mentions += [decode(one.value, Mention) for one in outcome.sends]
+        messages = outcome.rest
+    return mentions
+
+
 def cut(messages: Sequence[Message], size: int) -> list[Sequence[Message]]:
     return [messages[start : start + size] for start in range(0, len(messages), size)]
 
@@ -233,7 +243,7 @@ def week() -> list[Message]:
 def in_order(context: Context, week: Sequence[Message]) -> dict[str, list[str]]:
     intake = Intake(context)
     for part in cut(week, 256):
-        intake.handle(part)
+        handled(intake, part)
     return stored(context)
 
 
@@ -249,7 +259,7 @@ def test_shuffled_and_delivered_twice_gives_the_same_rows(context: Context, week
     shuffled = keeping_revisions(random.Random(3), week)
     intake = Intake(context)
     for part in cut([*shuffled, *shuffled[:300]], 37):
-        intake.handle(part)
+        handled(intake, part)
     assert stored(context) == expected
 
 
@@ -264,8 +274,7 @@ def test_two_workers_at_once_give_the_same_rows(context: Context, week: list[Mes
         intake = Intake(context)
         try:
             for part in cut(share, 40):
-                for one in intake.handle(part).sends:
-                    mention = decode(one.value, Mention)
+                for mention in handled(intake, part):
                     with guard:
                         before = latest.get(mention.id)
                         if before is None or mention.decision >= before.decision:
@@ -290,7 +299,8 @@ def test_ranks_follow_from_the_rows(context: Context, week: list[Message]) -> No
     in_order(context, week)
     wrong = rows(
         context,
-        'SELECT id FROM (SELECT id, rank, row_number() OVER (PARTITION BY story_id ORDER BY event_time, id COLLATE "C") - 1 AS true_rank '
+        "SELECT id FROM (SELECT id, rank, row_number() OVER "
+        '(PARTITION BY story_id ORDER BY event_time, id COLLATE "C") - 1 AS true_rank '
         "FROM article) ranked WHERE rank <> true_rank",
     )
     assert wrong == []
@@ -301,7 +311,8 @@ def test_ranks_follow_from_the_rows(context: Context, week: list[Message]) -> No
     assert all(novelty(rank) == stored_novelty for rank, stored_novelty in pairs)
     sizes = rows(
         context,
-        "SELECT s.id FROM story s FULL JOIN (SELECT story_id, count(*), min(event_time), max(event_time) FROM article GROUP BY 1) "
+        "SELECT s.id FROM story s "
+        "FULL JOIN (SELECT story_id, count(*), min(event_time), max(event_time) FROM article GROUP BY 1) "
         "a (id, articles, first_at, last_at) ON a.id = s.id "
         "WHERE (s.articles, s.first_at, s.last_at) IS DISTINCT FROM (a.articles, a.first_at, a.last_at)",
     )

@@ -112,7 +112,8 @@ def test_a_withdrawn_mention_takes_back_what_it_brought_whichever_came_first(con
     gone = [msgspec.structs.replace(each, decision=2, withdrawn=True, share=0, sector_share=0) for each in (one, other)]
     store_decisions(context, gone)
     scoring.handle(messages(one))
-    scoring.handle(messages(gone[0], other, gone[1]))
+    outcome = scoring.handle(messages(gone[0], other, gone[1]))
+    scoring.handle(outcome.rest)
     assert consistent(context)
     assert rows(context, "SELECT DISTINCT mentions, items, weight, negative_weight FROM mood") == [(0, 0, 0, 0)]
     assert rows(context, "SELECT weight, withdrawn FROM score") == [(0, True), (0, True)]

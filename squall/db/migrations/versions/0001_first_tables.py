@@ -36,6 +36,7 @@ def upgrade() -> None:
         sa.Column("parent_id", sa.Text(), nullable=True),
         sa.Column("story_id", sa.Text(), nullable=False),
         sa.Column("rank", sa.Integer(), nullable=False),
+        sa.Column("frozen", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("ingested_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
@@ -155,6 +156,7 @@ def upgrade() -> None:
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("decision", sa.Integer(), nullable=False),
         sa.Column("withdrawn", sa.Boolean(), nullable=False),
+        sa.Column("known_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("decided_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("id", "event_time"),
         postgresql_partition_by="RANGE (event_time)",
@@ -206,6 +208,7 @@ def upgrade() -> None:
         sa.Column("weight", sa.Integer(), nullable=False),
         sa.Column("withdrawn", sa.Boolean(), nullable=False),
         sa.Column("late", sa.Boolean(), nullable=False),
+        sa.Column("frozen", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("scored_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("mention_id", "model_version", "event_time"),
         postgresql_partition_by="RANGE (event_time)",
@@ -300,7 +303,6 @@ def upgrade() -> None:
         sa.Column("band", sa.BigInteger(), nullable=False),
         sa.Column("article_id", sa.Text(), nullable=False),
         sa.Column("event_time", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(["article_id"], ["article.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("band", "article_id"),
     )
     op.create_index(op.f("ix_story_band_event_time"), "story_band", ["event_time"], unique=False)
