@@ -96,6 +96,8 @@ class Mention(Record, frozen=True, kw_only=True, tag_field="kind", tag="mention"
     article_id: Key
     story_id: Key
     event_time: datetime
+    known_at: datetime | None = None
+    """Event time at which this became known: that of the correction where there was one; None: `event_time`."""
     revision: Annotated[int, Meta(ge=1)] = 1
     """Revision of the article's text."""
     decision: Annotated[int, Meta(ge=1)] = 1

@@ -4,7 +4,22 @@ import sys
 
 import typer
 
-from squall.cli import companies, config, db, deadletters, demo, down, incidents, ingest, mentions, replay, status, topics, up, worker
+from squall.cli import (
+    companies,
+    config,
+    db,
+    deadletters,
+    demo,
+    down,
+    incidents,
+    ingest,
+    mentions,
+    replay,
+    status,
+    topics,
+    up,
+    worker,
+)
 from squall.errors import UserError
 
 app = typer.Typer(
