@@ -32,7 +32,8 @@ class WorkerApp:
         self._health = health
         self._loops: list[BatchLoop] = []
         self._app = _faust_app(settings, bootstrap, group)
-        self._app.on_partitions_assigned.connect(self._assigned, weak=False)
+        assigned: Any = self._app.on_partitions_assigned
+        assigned.connect(self._assigned, weak=False)
 
     async def _assigned(self, _app: Any, assigned: Any, **_: Any) -> None:
         log.info("partitions assigned", partitions=sorted(f"{one.topic}/{one.partition}" for one in assigned))
