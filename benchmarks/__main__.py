@@ -12,7 +12,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import engine, linking, pipeline
+from benchmarks import linking, pipeline
+from benchmarks.engine import engine_rate as measure_engine
+from benchmarks.engine import transformers_rate as measure_transformers
 from benchmarks.texts import headlines
 
 TEXTS = 20_000
@@ -32,9 +34,9 @@ def main() -> None:
     with console.status("linking"):
         links = linking.measure()
     with console.status("transformers.pipeline"):
-        transformers_rate = engine.transformers_rate(titles[:TRANSFORMERS_TEXTS])
+        transformers_rate = measure_transformers(titles[:TRANSFORMERS_TEXTS])
     with console.status("the bare engine"):
-        engine_rate = engine.engine_rate(titles)
+        engine_rate = measure_engine(titles)
     home = ROOT / ".squall"
     home.mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="bench-", dir=home))

@@ -3,7 +3,7 @@
 import sys
 from typing import Any
 
-from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
+from gunicorn.app.base import BaseApplication
 
 from squall.embedded import addresses
 from squall.errors import UserError

@@ -1,6 +1,7 @@
 """A week replayed: every item once, the mood exact, and the same rows and incidents however it is run."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -71,7 +72,7 @@ def test_features_never_look_ahead(undisturbed: Run) -> None:
     assert scalar(undisturbed, later) == 0
 
 
-RUNS = {
+RUNS: dict[str, dict[str, Any]] = {
     "two-workers": {"workers": 2},
     "four-workers": {"workers": 4},
     "shuffled": {"workers": 2, "shuffle_s": SHUFFLE_S},

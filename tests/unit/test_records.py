@@ -89,7 +89,7 @@ def test_content_ids_differ_where_the_parts_differ(left: list[str], right: list[
 
 
 def test_a_dead_letters_id_includes_its_payload() -> None:
-    at = {"topic": "t", "partition": 0, "offset": 5, "stage": "intake", "error": "bad"}
+    at: dict[str, Any] = {"topic": "t", "partition": 0, "offset": 5, "stage": "intake", "error": "bad"}
     assert DeadLetter(**at, payload=b"a").id != DeadLetter(**at, payload=b"b").id
 
 

@@ -1,7 +1,9 @@
 """Stories, parents and ranks follow from the set of articles, whatever the order and the batches in which they arrive."""
 
+import random
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -91,7 +93,7 @@ articles = st.lists(st.tuples(st.integers(0, 24), texts), min_size=1, max_size=1
 
 @settings(max_examples=100, deadline=None)
 @given(articles, st.randoms(use_true_random=False), st.data())
-def test_any_order_and_any_batches_give_the_same(rows, rng, data):
+def test_any_order_and_any_batches_give_the_same(rows: Any, rng: random.Random, data: Any) -> None:
     made = [(f"a{number}", START + timedelta(hours=8 * at), text) for number, (at, text) in enumerate(rows)]
     memory, left = Memory(), rng.sample(made, len(made))
     while left:
@@ -105,7 +107,7 @@ def test_any_order_and_any_batches_give_the_same(rows, rng, data):
 
 @settings(max_examples=60, deadline=None)
 @given(articles, st.lists(st.tuples(st.integers(0, 13), texts), max_size=6), st.randoms(use_true_random=False))
-def test_corrected_texts_end_where_the_last_text_belongs(rows, corrections, rng):
+def test_corrected_texts_end_where_the_last_text_belongs(rows: Any, corrections: Any, rng: random.Random) -> None:
     made = [(f"a{number}", START + timedelta(hours=8 * at), text) for number, (at, text) in enumerate(rows)]
     memory = Memory()
     for article in rng.sample(made, len(made)):
@@ -118,7 +120,7 @@ def test_corrected_texts_end_where_the_last_text_belongs(rows, corrections, rng)
     assert memory.result() == by_definition(final.values())
 
 
-def test_a_late_first_article_takes_over_the_story():
+def test_a_late_first_article_takes_over_the_story() -> None:
     memory = Memory()
     text = "harbour ferry strike union dock wage offer"
     memory.add([("b", START + timedelta(hours=1), text), ("c", START + timedelta(hours=2), text)])
@@ -127,7 +129,7 @@ def test_a_late_first_article_takes_over_the_story():
     assert placement.gone == {"b"}
 
 
-def test_a_repeat_in_order_loads_no_member_of_its_story():
+def test_a_repeat_in_order_loads_no_member_of_its_story() -> None:
     memory = Memory()
     text = "harbour ferry strike union dock wage offer"
     for number in range(50):
@@ -136,7 +138,7 @@ def test_a_repeat_in_order_loads_no_member_of_its_story():
     assert memory.result()["a49"] == ("a00", "a00", 49)
 
 
-def test_beyond_the_window_of_its_parent_a_repeat_begins_anew():
+def test_beyond_the_window_of_its_parent_a_repeat_begins_anew() -> None:
     text = "harbour ferry strike union dock wage offer"
     memory = Memory()
     memory.add([("a", START, text), ("b", START + timedelta(hours=73), text)])
@@ -144,20 +146,20 @@ def test_beyond_the_window_of_its_parent_a_repeat_begins_anew():
 
 
 @pytest.mark.parametrize(("rank", "expected"), [(0, 100), (1, 50), (2, 33), (3, 25), (99, 1), (500, 0)])
-def test_novelty_falls_with_the_rank(rank, expected):
+def test_novelty_falls_with_the_rank(rank: int, expected: int) -> None:
     assert novelty(rank) == expected
 
 
-def test_case_addresses_and_signs_do_not_count():
+def test_case_addresses_and_signs_do_not_count() -> None:
     assert shingles("$BA Shares FALL after probe https://t.co/x1") == shingles("ba shares fall after probe")
 
 
-def test_short_texts_match_only_when_equal():
+def test_short_texts_match_only_when_equal() -> None:
     made = signatures(["$BA falls", "BA falls", "BA falls again", "ba FALLS https://t.co/abc"])
     assert similarities(made[0], made).tolist() == [1, 1, 0, 1]
 
 
-def test_estimates_follow_the_true_similarity():
+def test_estimates_follow_the_true_similarity() -> None:
     one = [f"w{number}" for number in range(60)]
     other = [*one[:45], *(f"v{number}" for number in range(15))]
     made = signatures([" ".join(one), " ".join(other)])
@@ -167,11 +169,11 @@ def test_estimates_follow_the_true_similarity():
     assert abs(similarities(made[0], made[1:])[0] - true) < 0.2
 
 
-def test_a_text_of_megabytes_costs_no_more_than_its_beginning():
+def test_a_text_of_megabytes_costs_no_more_than_its_beginning() -> None:
     assert len(shingles("word " * 1_000_000)) < 2_001
 
 
-def test_signatures_survive_storage_and_bands_tell_their_number():
+def test_signatures_survive_storage_and_bands_tell_their_number() -> None:
     made = signatures(["harbour ferry strike union dock", ""])
     assert np.array_equal(from_bytes(to_bytes(made[0])), made[0])
     cut = bands(made)
