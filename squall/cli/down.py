@@ -27,10 +27,11 @@ def down() -> None:
             os.kill(about["pid"], signal.SIGTERM)
         print(f"stopping {', '.join(names)} (supervisor process {about['pid']})", flush=True)
     end = time.monotonic() + LIMIT_S
-    while not lock.take(wait=False):
+    while not lock.take(wait=False) or (about and is_alive(about["pid"], about["started"])):
         if time.monotonic() > end:
             print(f"squall: it has not stopped after {LIMIT_S:.0f} s: see {home.logs}")
             raise typer.Exit(1)
+        lock.release()
         time.sleep(0.1)
     try:
         left = stop_stale_children(home)
