@@ -57,7 +57,8 @@ def outcome(engine: Engine) -> dict[str, list[str]]:
         for table in TABLES:
             where = "WHERE mentions <> 0 OR items <> 0 OR weight <> 0" if table == "mood" else ""
             found = connection.execute(text(f"SELECT * FROM {table} {where}")).mappings()
-            rows[table] = sorted(repr({name: row[name] for name in sorted(map(str, row)) if name not in OPERATIONAL}) for row in found)
+            kept = ({name: row[name] for name in sorted(map(str, row)) if name not in OPERATIONAL} for row in found)
+            rows[table] = sorted(map(repr, kept))
     return rows
 
 

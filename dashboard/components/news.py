@@ -11,6 +11,8 @@ from dashboard.rows import NewsRow
 from dashboard.scopes import Names, scope_path
 
 SIZES = ("narrow", "medium", "wide")
+TALL = {"height": "var(--tall)", "width": "100%"}
+"""The style sheet says how tall; components of Dash write a height of their own otherwise."""
 GRID = {
     "theme": {"function": "squallTheme(agGrid)"},
     "animateRows": False,
@@ -67,7 +69,7 @@ def news_grid(name: str, rows: Sequence[NewsRow], names: Names, size: str, *, wi
     return dag.AgGrid(
         id=name,
         className="grid grid-news",
-        style={},
+        style=TALL,
         rowData=news_rows(rows, names),
         getRowId="params.data.id",
         columnDefs=_narrow() if size == "narrow" else _columns(with_company, size),
@@ -81,7 +83,7 @@ def _narrow() -> list[dict[str, Any]]:
 
 
 def _columns(with_company: bool, size: str) -> list[dict[str, Any]]:
-    number = {"type": "rightAligned", "width": 82}
+    number = {"type": "rightAligned", "width": 78}
     columns = [
         {
             "field": "at",
@@ -99,7 +101,7 @@ def _columns(with_company: bool, size: str) -> list[dict[str, Any]]:
             **number,
             "width": 98,
         },
-        {"field": "company", "headerName": "Company", "width": 112, "cellRenderer": "ScopeLink"},
+        {"field": "company", "headerName": "Company", "width": 104, "cellRenderer": "ScopeLink"},
         {
             "field": "title",
             "headerName": "Headline",
@@ -108,7 +110,7 @@ def _columns(with_company: bool, size: str) -> list[dict[str, Any]]:
             "cellRenderer": "NewsLink",
             "tooltipField": "title",
         },
-        {"field": "topic", "headerName": "Topic", "width": 146},
+        {"field": "topic", "headerName": "Topic", "width": 132},
         {
             "field": "novelty",
             "headerName": "Novelty",
@@ -122,7 +124,7 @@ def _columns(with_company: bool, size: str) -> list[dict[str, Any]]:
             **number,
             "width": 96,
         },
-        {"field": "source", "headerName": "Source", "width": 126, "tooltipField": "remark"},
+        {"field": "source", "headerName": "Source", "width": 118, "tooltipField": "remark"},
     ]
     hidden = {"company"} if not with_company else set()
     if size == "medium":

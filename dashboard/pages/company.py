@@ -9,7 +9,7 @@ from dash import Dash, Input, Output, Patch, State, dcc, html
 from dashboard import figures, formats
 from dashboard.clientside import attributes, clientside
 from dashboard.components import marks
-from dashboard.components.news import news_grid, news_rows
+from dashboard.components.news import TALL, news_grid, news_rows
 from dashboard.components.panels import code, empty, page, panel
 from dashboard.context import Context, first_range, span_of, viewer
 from dashboard.ranges import PRESETS, buckets, zone_label
@@ -48,7 +48,7 @@ def render(context: Context, scope: str, search: str | None) -> Any:
     preset = first_range(context, search, scope, now, "1m" if bar and bar.end - bar.start > LONG_BAR else "5d")
     rows = _news(context, scope, preset, now)
     ranges = dmc.SegmentedControl(id="range", data=list(PRESETS), value=preset, size="xs", **attributes(aria_label="Range"))
-    graph = dcc.Graph(id="chart", figure=_blank(), config=CONFIG, className="chart", responsive=True)
+    graph = dcc.Graph(id="chart", figure=_blank(), config=CONFIG, className="chart", responsive=True, style=TALL)
     note = f"times: {zone_label(now, view.zone)}"
     title = html.Div(
         [html.H1(names.scope(scope)), *_facts(scope, names), html.Span(_open(context, scope), id="scope-open")], className="who"
@@ -202,7 +202,7 @@ def _data(context: Context, scope: str, preset: str) -> figures.ChartData:
     window = buckets(now, span_of(preset), BUCKETS, view.zone)
     kind, _, name = scope.partition(":")
     bars = reader.bars(name, window.start, now) if kind == "company" else []
-    no_price = "A price belongs to a company: pick one above"
+    no_price = ""
     if kind == "company" and not bars:
         last = reader.last_bar(name, now)
         no_price = f"No price since {last.end.astimezone(view.zone):%d %b %Y %H:%M}" if last else "No price has been received"

@@ -12,7 +12,7 @@ from dashboard import formats
 from dashboard.clientside import attributes, clientside
 from dashboard.components import marks
 from dashboard.components.incidents import evidence_list, inputs_table, timeline
-from dashboard.components.news import grid_options
+from dashboard.components.news import TALL, grid_options
 from dashboard.components.panels import empty, page, panel
 from dashboard.context import Context, asked, viewer
 from dashboard.rows import IncidentRow
@@ -206,7 +206,7 @@ def _grid(rows: Sequence[IncidentRow], names: Names, size: str, chosen: str) -> 
     return dag.AgGrid(
         id="incident-grid",
         className="grid grid-incidents",
-        style={},
+        style=TALL,
         rowData=incident_rows(rows, names),
         getRowId="params.data.id",
         columnDefs=narrow if size == "narrow" else wide,

@@ -95,8 +95,12 @@ def test_hostile_headline_stays_text(visit: Visit) -> None:
     expect(cell.locator("a")).to_have_count(0)
     page.goto(watched.site + "/company/apple")
     settled(page)
-    page.locator("#chart .points path").last.hover(force=True)
-    expect(page.locator("#chart .hoverlayer")).to_contain_text("<")
+    index = page.evaluate(
+        "() => document.querySelector('#chart .js-plotly-plot').data[1].text.findIndex(text => text.includes('&lt;img'))"
+    )
+    assert index >= 0
+    page.locator("#chart .scatterlayer .points path").nth(index).hover(force=True)
+    expect(page.locator("#chart .hoverlayer")).to_contain_text("<img src=x")
     assert page.evaluate("() => window.pwned") is None
     assert page.locator("img[src=x]").count() == 0
 
