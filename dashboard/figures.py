@@ -29,7 +29,9 @@ def chart(data: ChartData, palette: Palette, tz: ZoneInfo, names: Names, revisio
 
 def traces(data: ChartData, palette: Palette, tz: ZoneInfo, names: Names) -> list[dict[str, Any]]:
     """The traces, always the same number in the same order."""
-    return [_candles(data, palette, tz), _stories(data, palette, tz), *_lane(data, palette, tz, names), _mood(data, palette, tz)]
+    drawn = [_candles(data, palette, tz), _stories(data, palette, tz), *_lane(data, palette, tz, names), _mood(data, palette, tz)]
+    # plotly.js places no axis whose traces are all without points and draws NaN there: a point without a place is one
+    return [trace if trace["x"] else {**trace, "x": [None], "y": [None]} for trace in drawn]
 
 
 def _middle(bar: BarRow) -> datetime:

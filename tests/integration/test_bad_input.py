@@ -80,7 +80,7 @@ def test_poison_is_named_and_kept_and_the_rest_is_unharmed(on: Services, monkeyp
         try:
             listed = CliRunner().invoke(app, ["deadletters", "list", "--namespace", "poison", "--json"])
             assert listed.exit_code == 0, listed.output
-            assert len(json.loads(listed.stdout)) == len(payloads)
+            assert len([json.loads(line) for line in listed.stdout.splitlines()]) == len(payloads)
             redriven = CliRunner().invoke(app, ["deadletters", "redrive", "--namespace", "poison"])
             assert redriven.exit_code == 0, redriven.output
         finally:
