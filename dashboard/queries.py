@@ -96,7 +96,7 @@ class Reader:
 
     def newer(self, than: datetime) -> int:
         """How many scored mentions have come after an event time, counted up to 100."""
-        sql = "SELECT count(*) AS n FROM (SELECT 1 FROM score WHERE event_time > :than LIMIT 100) some"
+        sql = "SELECT count(*) AS n FROM (SELECT 1 FROM score WHERE event_time > :than LIMIT 100) newest"
         return int(self._dicts(sql, than=than)[0]["n"])
 
     def names(self) -> Names:

@@ -1,16 +1,18 @@
 """What the web server answers beside the pages: health, the pulse, chart images, security headers."""
 
+import logging
 import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from flask import Flask, Response, jsonify, make_response, request
-from sqlalchemy.exc import SQLAlchemyError
+from psycopg.errors import InvalidSchemaName, UndefinedColumn, UndefinedTable
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from dashboard import theme
 from dashboard.queries import Reader
 from dashboard.scopes import MARKET, path_scope
-from squall.db.engine import error_class
+from squall.db.engine import TRANSIENT_CLASSES, error_class
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -20,6 +22,7 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 IMAGES = {"image/png", "image/jpeg"}
+NO_TABLES = (UndefinedTable, UndefinedColumn, InvalidSchemaName)
 
 
 class Link:
@@ -46,10 +49,13 @@ class Link:
 def advice(error: SQLAlchemyError) -> str:
     """What an error of the database means for the person at the screen; never the driver's own words, which hold addresses."""
     kind = error_class(error)
-    if kind in {"42", "3F"}:
+    if isinstance(error, DBAPIError) and isinstance(error.orig, NO_TABLES):
         return "The database has no tables for these pages yet. Run `squall db upgrade`."
     if kind == "28":
         return "The database refuses the log-in. Check SQUALL_DATABASE__URL."
+    if kind not in TRANSIENT_CLASSES:
+        logging.getLogger("dashboard").error("a query failed", exc_info=error)
+        return "A query of this page failed, which is a fault of Squall's. The dashboard's log has the details."
     return "The database does not answer. Start it with `squall up`; this page goes on by itself."
 
 

