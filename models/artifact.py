@@ -80,6 +80,11 @@ class Artifact:
         return path
 
 
+def artifact_name(parameter: str) -> str:
+    """A trained parameter's name in the artifact: that of the base encoder, without what the LoRA library adds."""
+    return parameter.removeprefix("encoder.base_model.model.").replace(".default.weight", "")
+
+
 def base_requirement() -> str:
     """The package that carries the base encoder, as pip names it."""
     return f"{BASE_PACKAGE}=={BASE_VERSION}"

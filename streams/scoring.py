@@ -21,7 +21,7 @@ from squall.topics import MENTIONS
 from streams import scoring_store as store
 from streams.logic.articles import closing
 from streams.logic.features import Market
-from streams.logic.mood import Cell, Change, Sums, moves, weight_of
+from streams.logic.mood import Cell, Change, Sums, moves
 from streams.price_cache import PriceCache
 from streams.runtime import Context, Dead, Message, Outcome, Parts, Send, brief
 from streams.scoring_store import ScoreRow
@@ -130,10 +130,9 @@ class Scoring:
         for key, old in standing.items():
             stored[key] = old
             if old.decision < newer[key].decision:
-                late = old.late or self._is_late(newer[key], decided)
-                new = stored[key] = self._changed_row(old, newer[key], scored.get(key), late)
+                new = stored[key] = self._changed_row(old, newer[key], scored.get(key), decided)
                 replaced.append(new)
-                changes.append(Change(minute_of(old.event_time), late, old.contribution, new.contribution))
+                changes += _changes(old, new)
         store.update_scores(connection, replaced)
         moved = moves(changes)
         store.move_mood(connection, moved)
@@ -141,8 +140,10 @@ class Scoring:
 
     def _is_late(self, mention: Mention, decided: datetime) -> bool:
         """Whether it came after its minute was decided, or became known too late for it, however far watch has come by now."""
-        known_at = mention.known_at or mention.event_time
-        return minute_of(mention.event_time) <= decided or known_at >= closing(mention.event_time, self._stream)
+        return minute_of(mention.event_time) <= decided or self._known_late(mention)
+
+    def _known_late(self, mention: Mention) -> bool:
+        return (mention.known_at or mention.event_time) >= closing(mention.event_time, self._stream)
 
     def _new_row(self, mention: Mention, answer: TextScore, market: Market, late: bool) -> ScoreRow:
         return ScoreRow(
@@ -154,11 +155,22 @@ class Scoring:
             **self._said(answer),
         )
 
-    def _changed_row(self, old: ScoreRow, mention: Mention, answer: TextScore | None, late: bool) -> ScoreRow:
-        frozen = _counted(old) if late and not old.late and old.frozen is None else old.frozen
+    def _changed_row(self, old: ScoreRow, mention: Mention, answer: TextScore | None, decided: datetime) -> ScoreRow:
+        frozen = None if old.late else self._frozen(old, mention, decided)
         said = self._said(answer) if answer else {}
         changed: ScoreRow = structs.replace(old, **_decided(mention), **said, frozen=frozen)
         return changed
+
+    def _frozen(self, old: ScoreRow, mention: Mention, decided: datetime) -> dict[str, Any] | None:
+        """What decisions are made from once the mention has replaced what stood; None: from the row itself.
+
+        A correction that becomes known too late moves no article within its story. So the novelty that comes with it, before it
+        or after it is that of articles that were there in time, and counts in whichever order the two become known here.
+        """
+        counted = old.frozen or _counted(old)
+        if minute_of(old.event_time) <= decided:
+            return counted
+        return {**counted, "weight": counted["undiluted"] * mention.novelty} if self._known_late(mention) else None
 
     def _said(self, answer: TextScore) -> dict[str, Any]:
         topics = tuple(_millionths(probability) for probability in answer.topic)
@@ -210,6 +222,7 @@ def _needs_model(mention: Mention, known: ScoreRow | None) -> bool:
 
 def _decided(mention: Mention) -> dict[str, Any]:
     """The columns that copy intake's decision."""
+    undiluted = 0 if mention.withdrawn else mention.relevance * mention.credibility
     return {
         "revision": mention.revision,
         "decision": mention.decision,
@@ -217,14 +230,29 @@ def _decided(mention: Mention) -> dict[str, Any]:
         "sector": mention.sector,
         "share": mention.share,
         "sector_share": mention.sector_share,
-        "weight": 0 if mention.withdrawn else weight_of(mention.relevance, mention.novelty, mention.credibility),
+        "undiluted": undiluted,
+        "weight": undiluted * mention.novelty,
         "withdrawn": mention.withdrawn,
     }
 
 
 def _counted(row: ScoreRow) -> dict[str, Any]:
-    """What of a score decisions were made from."""
-    return {name: getattr(row, name) for name in ("negative", "neutral", "positive", "topic", "weight", "withdrawn")}
+    """What of a score decisions are made from."""
+    names = ("negative", "neutral", "positive", "topic", "undiluted", "weight", "share", "sector_share", "withdrawn")
+    return {name: getattr(row, name) for name in names}
+
+
+def _changes(old: ScoreRow, new: ScoreRow) -> list[Change]:
+    """How the mood moves: what decisions are made from, and, counted apart, by how much the newest state differs from that."""
+    minute = minute_of(old.event_time)
+    if old.late:
+        return [Change(minute, True, old.contribution, new.contribution)]
+    before, after = old.on_time.contribution, new.on_time.contribution
+    return [
+        Change(minute, False, before, after),
+        Change(minute, True, old.contribution, new.contribution),
+        Change(minute, True, after, before),
+    ]
 
 
 def _millionths(probability: float) -> int:

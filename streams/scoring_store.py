@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 from sqlalchemy import Connection
 
 from streams.logic.mood import Cell, Contribution, Sums
@@ -29,11 +29,17 @@ class ScoreRow(Struct, frozen=True, kw_only=True):
     sector: str | None
     share: int
     sector_share: int
+    undiluted: int
     weight: int
     withdrawn: bool
     late: bool
     frozen: Any = None
-    """What of it decisions were made from, where something known later changed that."""
+    """What of it decisions are made from, where something known later changed that."""
+
+    @property
+    def on_time(self) -> "ScoreRow":
+        """As decisions are made from it."""
+        return structs.replace(self, **self.frozen) if self.frozen else self
 
     @property
     def contribution(self) -> Contribution:
@@ -67,6 +73,7 @@ _TYPES = {
     "sector": "text",
     "share": "int",
     "sector_share": "int",
+    "undiluted": "int",
     "weight": "int",
     "withdrawn": "bool",
     "late": "bool",

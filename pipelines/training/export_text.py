@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from safetensors import safe_open
 
-from models.artifact import RANGES, Artifact, write_artifact
+from models.artifact import RANGES, Artifact, artifact_name, write_artifact
 from models.batches import bucketed, pack
 from models.engine import TextEngine
 from models.engine_onnx import OnnxRuntime, session
@@ -72,7 +72,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
         for name in file.keys():  # noqa: SIM118  (safe_open is no mapping)
             if not name.startswith("optimizer."):
                 value = file.get_tensor(name)
-                plain = name.removeprefix("encoder.base_model.model.").replace(".default.weight", "")
+                plain = artifact_name(name)
                 tensors[plain] = value.astype(np.float16) if "lora_" in plain else value
     return tensors, metadata
 

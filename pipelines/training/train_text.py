@@ -23,10 +23,11 @@ from sklearn.metrics import accuracy_score, f1_score
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from models.artifact import base_folder
+from models.artifact import Artifact, artifact_name, base_folder
+from models.engine import Engine
 from models.passages import PassageEncoder, Tokens
 from models.text import TextNetwork, collate, trainable_network
-from pipelines.training.datasets import SENTIMENTS, Row, TextData
+from pipelines.training.datasets import SENTIMENTS, Row, Task, TextData
 from pipelines.training.marking import draw_mark, marked_passage
 from squall.errors import UserError
 
@@ -37,6 +38,7 @@ CHECKPOINT = "checkpoint.safetensors"
 BEST = "best.safetensors"
 
 Report = Callable[[str, int, int, float], None]
+Answers = dict[Row, np.ndarray[Any, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,10 @@ class Recipe:
     warmup: float = 0.05
     max_tokens: int = 96
     clip: float = 1.0
+    start: str = ""
+    """Version of the model whose weights the run begins with, and whose answers stand in where a row has no label."""
+    taught: float = 0.5
+    """Weight of such an answer beside a label."""
 
 
 @dataclass(slots=True)
@@ -71,13 +77,20 @@ class TrainingError(UserError):
 class Trainer:
     """One training run in one folder."""
 
-    def __init__(self, data: TextData, recipe: Recipe, out: Path, device: str = "cpu") -> None:
+    def __init__(
+        self, data: TextData, recipe: Recipe, out: Path, device: str = "cpu", start: tuple[Artifact, Answers] | None = None
+    ) -> None:
         self.data, self.recipe, self.out = data, recipe, out
         self.device = torch.device(device)
         self.encode = PassageEncoder(base_folder() / "tokenizer.json", recipe.max_tokens)
         torch.manual_seed(recipe.seed)
         self.network = trainable_network(len(SENTIMENTS), len(data.topics)).to(self.device)
         self.trainable = {name: p for name, p in self.network.named_parameters() if p.requires_grad}
+        self.answers: Answers = {}
+        if start:
+            artifact, self.answers = start
+            for name, parameter in self.trainable.items():
+                parameter.data.copy_(torch.from_numpy(artifact.tensors[artifact_name(name)]))
         decayed = [p for p in self.trainable.values() if p.ndim > 1]
         plain = [p for p in self.trainable.values() if p.ndim <= 1]
         groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
@@ -118,7 +131,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.learning_rate * self._schedule(self.progress.step)
         self.network.train()
-        with torch.autocast("cuda", dtype=torch.bfloat16, enabled=self.device.type == "cuda"):
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=computes_in_bf16(self.device)):
             sentiment, topic = self.network(**{k: v.to(self.device) for k, v in collate(tokens).items()})
         losses = [self._loss(logits.float(), rows, task) for task, logits in (("sentiment", sentiment), ("topic", topic))]
         loss = torch.stack(losses).sum() / len(rows)
@@ -128,12 +141,17 @@ class Trainer:
         self.optimizer.zero_grad()
         return float(loss.detach())
 
-    def _loss(self, logits: Tensor, rows: Sequence[Row], task: str) -> Tensor:
-        chosen = [i for i, row in enumerate(rows) if row.task == task]
-        if not chosen:
-            return logits.sum() * 0.0
-        labels = torch.tensor([rows[i].label for i in chosen], device=self.device)
-        return cross_entropy(logits[chosen], labels, label_smoothing=self.recipe.label_smoothing, reduction="sum")
+    def _loss(self, logits: Tensor, rows: Sequence[Row], task: Task) -> Tensor:
+        targets = torch.zeros(logits.shape, device=self.device)
+        smoothing = self.recipe.label_smoothing
+        for i, row in enumerate(rows):
+            if row.task == task:
+                targets[i] = smoothing / logits.shape[1]
+                targets[i, row.label] += 1 - smoothing
+            elif row in self.answers:
+                targets[i] = self.recipe.taught * torch.from_numpy(self.answers[row])
+        # Rows without a target have only zeros and add nothing; those that were taught add `taught` times their own.
+        return cross_entropy(logits, targets, reduction="sum")
 
     def _schedule(self, step: int) -> float:
         warmup = self.recipe.warmup * self.total_steps
@@ -188,6 +206,20 @@ class Trainer:
                     entry, name = key.removeprefix("optimizer.").split(":", 1)
                     self.optimizer.state[self.trainable[name]][entry] = file.get_tensor(key)
         self.progress = Position(**json.loads(metadata["progress"]))
+
+
+def ask(engine: Engine, rows: Sequence[Row]) -> Answers:
+    """What a model says of each row on the head for which the row has no label, as probabilities of shape (classes,)."""
+    scores = engine.score([marked_passage(row) for row in rows])
+    return {
+        row: np.array(score.sentiment if row.task == "topic" else score.topic, dtype=np.float32)
+        for row, score in zip(rows, scores, strict=True)
+    }
+
+
+def computes_in_bf16(device: torch.device) -> bool:
+    """Whether bfloat16 is fast on the device: on CUDA, and on CPUs with instructions for it."""
+    return device.type == "cuda" or bool(torch.cpu._is_avx512_bf16_supported())  # type: ignore[no-untyped-call]
 
 
 def epoch_batches(

@@ -23,16 +23,22 @@ def text(
     seed: Annotated[int, typer.Option(help="of the order, the marks, the fresh weights and the dropout")] = 1,
     out: Annotated[Path | None, typer.Option(help="folder of the run; default: SQUALL_HOME/train/text")] = None,
     resume: Annotated[bool, typer.Option(help="go on from the run's last checkpoint")] = False,
+    learning_rate: Annotated[float, typer.Option(min=1e-6, max=0.1, help="at its peak")] = 6e-4,
+    start: Annotated[
+        Path | None, typer.Option(help="artifact to begin with, whose answers also teach each head the rows without a label")
+    ] = None,
 ) -> None:
     """Train the text model on SQUALL_DATA_DIR, write its artifact to <out>/artifact. Ctrl-C leaves a checkpoint to resume."""
     import os
+    from dataclasses import replace
 
     import torch
 
-    from models.engine import choose_device
+    from models.artifact import load_artifact
+    from models.engine import choose_device, load_engine
     from pipelines.training.datasets import load_text_data
     from pipelines.training.export_text import export_artifact
-    from pipelines.training.train_text import BEST, Recipe, Trainer, progress_report, stop_on_signal
+    from pipelines.training.train_text import BEST, Recipe, Trainer, ask, progress_report, stop_on_signal
 
     settings = get_settings()
     folder = out or settings.home / "train" / "text"
@@ -41,7 +47,15 @@ def text(
     data = load_text_data(settings.data_dir)
     dropped = ", ".join(f"{count} of {name}" for name, count in data.dropped.items())
     print(f"{len(data.train)} training rows, {len(data.held_out)} held out; dropped as near copies of evaluation rows: {dropped}")
-    trainer = Trainer(data, Recipe(epochs=epochs, seed=seed), folder, choose_device(settings.model.device))
+    recipe = Recipe(epochs=epochs, seed=seed, learning_rate=learning_rate)
+    begin = None
+    if start:
+        artifact = load_artifact(start)
+        recipe = replace(recipe, start=artifact.version)
+        serving = settings.model_copy(update={"model": settings.model.model_copy(update={"dir": start})})
+        print(f"asking {artifact.version} about {len(data.train)} rows")
+        begin = artifact, ask(load_engine(serving), data.train)
+    trainer = Trainer(data, recipe, folder, choose_device(settings.model.device), begin)
     if resume:
         trainer.resume()
     stop_on_signal(trainer)

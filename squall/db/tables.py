@@ -172,13 +172,15 @@ class Score(Base):
     sector: Mapped[str | None]
     share: Mapped[int]
     sector_share: Mapped[int]
+    undiluted: Mapped[int]
+    """relevance x credibility in ten-thousandths; 0 for a withdrawn mention."""
     weight: Mapped[int]
-    """relevance x novelty x credibility in millionths; 0 for a withdrawn mention."""
+    """undiluted x novelty, in millionths."""
     withdrawn: Mapped[bool]
     late: Mapped[bool]
     """It became known when its minute had been decided, or was to be."""
     frozen: Mapped[dict[str, Any] | None]
-    """Probabilities, topic and weight as they counted for decisions, where something known later changed them."""
+    """Probabilities, topic, weight and shares as they count for decisions, where something known later changed them."""
     scored_at: Mapped[datetime] = mapped_column(server_default=func.now())
     __table_args__ = (
         Index("score_company", "company_id", "event_time"),

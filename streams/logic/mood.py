@@ -52,11 +52,6 @@ class Cell(NamedTuple):
     late: bool
 
 
-def weight_of(relevance: int, novelty: int, credibility: int) -> int:
-    """Weight of a mention in millionths; each argument is 0 to 100."""
-    return relevance * novelty * credibility
-
-
 def parts_of(item: Contribution) -> Iterator[tuple[str, Sums]]:
     """What a mention adds to each of its scopes; nothing where it was withdrawn."""
     if item.withdrawn:

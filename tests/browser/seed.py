@@ -97,6 +97,7 @@ def add(engine: Engine, items: list[dict[str, Any]]) -> list[str]:
                 "topic": topic,
                 "topics": [],
                 "features": {},
+                "undiluted": relevance * 100,
                 "weight": weight,
                 "late": False,
                 **shared,

@@ -154,6 +154,45 @@ def test_what_comes_after_its_minute_was_decided_counts_apart(context: Context) 
     ]
 
 
+# A correction that became known too late, and a copy that came before the article: what is sent of the one mention.
+LATE = {"revision": 2, "text": "Boeing gains", "relevance": 40, "known_at": START + 20 * MINUTE}
+ORDERS: dict[str, list[dict[str, Any]]] = {
+    "copy first": [{"novelty": 50}, {"novelty": 50, **LATE}],
+    "correction first": [LATE, {"novelty": 50, **LATE}],
+    "both at once": [{"novelty": 50, **LATE}],
+}
+
+
+def test_a_late_correction_and_an_earlier_copy_count_the_same_in_either_order(context: Context) -> None:
+    outcomes = {}
+    for name, steps in ORDERS.items():
+        scoring = Scoring(context, StandIn())
+        first = mention(f"a {name}", "Boeing falls", minute=3)
+        decisions = [msgspec.structs.replace(first, decision=2 + number, **step) for number, step in enumerate(steps)]
+        for one in (first, *decisions):
+            store_decisions(context, [one])
+            scoring.handle(messages(one))
+        assert consistent(context)
+        columns = "negative, weight, undiluted, frozen"
+        outcomes[name] = (
+            rows(context, f"SELECT {columns} FROM score"),
+            rows(
+                context,
+                "SELECT scope, late, mentions, negative, weight, negative_weight FROM mood WHERE weight <> 0 ORDER BY 1, 2",
+            ),
+        )
+        with context.engine.begin() as connection:
+            connection.execute(text("TRUNCATE article, mention, score, mood"))
+    assert outcomes["copy first"] == outcomes["correction first"] == outcomes["both at once"]
+    scores, moods = outcomes["both at once"]
+    assert scores[0][:3] == (31_200, 200_000, 4_000)
+    assert (scores[0][3]["negative"], scores[0][3]["weight"]) == (900_000, 450_000)
+    assert [row[1:] for row in moods if row[0] == "company:boeing"] == [
+        (False, 1, 900_000, 450_000, 405_000),
+        (True, 0, 31_200 - 900_000, 200_000 - 450_000, 6_240 - 405_000),
+    ]
+
+
 def test_a_text_that_the_model_cannot_bear_is_named_and_the_others_are_scored(context: Context) -> None:
     found = [mention(f"a{n}", "unbearable" if n == 5 else f"Boeing falls {n}") for n in range(9)]
     store_decisions(context, found)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from squall.scopes import company_scope, parse_scope, scope_name, topic_slug
-from streams.logic.mood import Cell, Change, Contribution, Sums, moves, parts_of, weight_of
+from streams.logic.mood import Cell, Change, Contribution, Sums, moves, parts_of
 
 MINUTE = datetime(2015, 3, 2, 14, 31, tzinfo=UTC)
 HALF = Contribution("boeing", "industrials", "M&A | Investments", 700_001, 100_000, 450_000, 333_333, 500_000, False)
@@ -42,11 +42,6 @@ def test_an_article_about_nobody_counts_for_its_topic_and_the_market() -> None:
 def test_a_withdrawn_mention_takes_back_all_it_brought() -> None:
     changes = [Change(MINUTE, False, None, HALF), Change(MINUTE, False, HALF, HALF._replace(withdrawn=True))]
     assert moves(changes) == []
-
-
-def test_weight_of_full_marks_is_a_million() -> None:
-    assert weight_of(100, 100, 100) == 1_000_000
-    assert weight_of(90, 50, 100) == 450_000
 
 
 def test_rows_come_in_the_order_of_their_keys() -> None:

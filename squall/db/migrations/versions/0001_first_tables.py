@@ -205,6 +205,7 @@ def upgrade() -> None:
         sa.Column("sector", sa.Text(), nullable=True),
         sa.Column("share", sa.Integer(), nullable=False),
         sa.Column("sector_share", sa.Integer(), nullable=False),
+        sa.Column("undiluted", sa.Integer(), nullable=False),
         sa.Column("weight", sa.Integer(), nullable=False),
         sa.Column("withdrawn", sa.Boolean(), nullable=False),
         sa.Column("late", sa.Boolean(), nullable=False),

@@ -1,0 +1,66 @@
+"""A real week of tweets against real prices: every item once, the mood exact, and the same however it is run."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from sqlalchemy import text
+
+from squall.settings import Settings
+from tests.harness import Run, Services, replayed, services
+from tests.outcome import differences, mood_differences, outcome
+
+FOLDER = Path(Settings().data_dir) / "stocknet"
+FIRST, LAST = pd.Timestamp("2015-03-02", tz="UTC"), pd.Timestamp("2015-03-09", tz="UTC")
+BARS_FROM = "2014-06-01"
+
+pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"{FOLDER} is absent: SQUALL_DATA_DIR names no folder with stocknet")
+
+
+def tweets() -> list[dict[str, Any]]:
+    """One row a tweet; what it is about is left to the linker."""
+    frame = pd.read_parquet(FOLDER / "tweets.parquet")
+    frame = frame[(frame.created_at >= FIRST) & (frame.created_at < LAST)].drop_duplicates("id").sort_values(["created_at", "id"])
+    columns = {"created_at": "published_at", "text": "title", "id": "guid"}
+    return list(frame.rename(columns=columns)[list(columns.values())].to_dict("records"))
+
+
+def bars() -> list[dict[str, Any]]:
+    frame = pd.read_parquet(FOLDER / "prices.parquet").rename(columns={"date": "start"})
+    frame = frame[(frame.start >= BARS_FROM) & (frame.start < str(LAST.date()))]
+    return list(frame[["ticker", "start", "open", "high", "low", "close", "volume"]].to_dict("records"))
+
+
+@pytest.fixture(scope="module")
+def on() -> Iterator[Services]:
+    with services("tansu") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def undisturbed(on: Services) -> Iterator[Run]:
+    with replayed(on, "real", tweets(), bars(), workers=1) as run:
+        yield run
+
+
+def test_every_tweet_is_there_once_and_the_mood_equals_a_recount(undisturbed: Run) -> None:
+    assert undisturbed.counts.articles == len(tweets()) > 500
+    assert undisturbed.counts.dead_letters == 0
+    assert undisturbed.counts.bars == len(bars())
+    with undisturbed.engine.connect() as connection:
+        mentions = connection.execute(text("SELECT count(*), count(DISTINCT id) FROM mention WHERE NOT withdrawn")).one()
+        companies = connection.execute(text("SELECT count(DISTINCT company_id) FROM mention")).scalar_one()
+        scopes = set(connection.execute(text("SELECT DISTINCT split_part(scope, ':', 1) FROM mood")).scalars())
+        both = connection.execute(text("SELECT count(*) FROM mood WHERE scope LIKE 'company:%/topic:%'")).scalar_one()
+        assert mood_differences(connection) == []
+    assert mentions[0] == mentions[1] == undisturbed.counts.mentions_scored
+    assert companies > 40
+    assert scopes == {"company", "sector", "topic", "market"}
+    assert both > 0
+
+
+def test_workers_and_order_change_nothing(on: Services, undisturbed: Run) -> None:
+    with replayed(on, "real-four", tweets(), bars(), workers=4, shuffle_s=240) as run:
+        assert differences(outcome(undisturbed.engine), outcome(run.engine)) == {}
