@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from squall.embedded.supervisor import Child
-from tests.harness import BROKERS, Run, Services, replayed, services
+from tests.harness import KAFKA_HOME, Run, Services, replayed, services
 from tests.outcome import differences, mood_differences, outcome
 from tests.week import generated_week
 
@@ -21,9 +21,10 @@ LIMIT_S = 120
 REDELIVERED = re.compile(r"redelivered[\"']?\s*[=:]\s*(\d+)")
 
 
-@pytest.fixture(scope="module", params=BROKERS)
-def on(request: pytest.FixtureRequest) -> Iterator[Services]:
-    with services(request.param) as found:
+@pytest.fixture(scope="module")
+def on() -> Iterator[Services]:
+    """Real Kafka where there is one: what is tested here is the workers, and each run takes minutes."""
+    with services("kafka" if KAFKA_HOME else "tansu") as found:
         yield found
 
 
