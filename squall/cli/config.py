@@ -25,12 +25,15 @@ def config(as_json: Annotated[bool, typer.Option("--json", help="print JSON")] =
         print(json.dumps(rows))
         return
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("setting", "value", "from", "means", box=None, pad_edge=False)
+    whole = (Column("setting", no_wrap=True), Column("value", overflow="fold"), Column("from", overflow="fold"))
+    table = Table(*whole, "means", box=None, pad_edge=False)
     for row in rows:
         table.add_row(*row.values())
-    Console().print(table)
+    console = Console()
+    # Names are to be copied: on a narrow terminal the table is wider than it rather than cut.
+    console.print(table, width=max(console.width, 120), crop=False, soft_wrap=True)
 
 
 def _leaves() -> list[tuple[str, Any, str]]:

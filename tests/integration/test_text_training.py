@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import load_file
 
+from models.artifact import artifact_name
 from models.engine import load_engine
 from pipelines.training.datasets import TextData, load_text_data
 from squall.settings import ModelSettings, Settings
@@ -16,7 +17,7 @@ torch = pytest.importorskip("torch", reason="torch is installed for training and
 
 from pipelines.training.evaluate_text import read_predictions, report_text, summarise, write_predictions  # noqa: E402
 from pipelines.training.export_text import export_artifact  # noqa: E402
-from pipelines.training.train_text import Recipe, Trainer, TrainingError  # noqa: E402
+from pipelines.training.train_text import Recipe, Trainer, TrainingError, ask  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -84,3 +85,22 @@ def test_an_exported_run_serves_and_is_judged(trained: tuple[Path, list[float]],
     assert {"tfns_topic_accuracy", "sentfin_macro_f1", "sentfin_disagreeing_macro_f1"} <= summary.keys()
     assert artifact.version in report_text(predictions, summary)
     json.dumps(summary)
+
+
+def test_a_run_begins_with_an_artifact_and_learns_its_answers(
+    trained: tuple[Path, list[float]], data: TextData, tmp_path: Path
+) -> None:
+    few = replace(data, train=data.train[::9], held_out=data.held_out[:4])
+    artifact = export_artifact(trained[0] / "halted" / "best.safetensors", data, tmp_path / "artifact", threads=1)
+    model = ModelSettings(dir=tmp_path / "artifact", device="cpu", threads=1)
+    answers = ask(load_engine(Settings(home=tmp_path, model=model)), few.train)
+    assert {len(answer) for row, answer in answers.items() if row.task == "sentiment"} == {len(data.topics)}
+    assert {len(answer) for row, answer in answers.items() if row.task == "topic"} == {3}
+    recipe = Recipe(epochs=1, batch_size=8, start=artifact.version)
+    first: dict[str, float] = {}
+    for name, told in (("taught", answers), ("alone", {})):
+        trainer = Trainer(few, recipe, tmp_path / name, start=(artifact, told))
+        for parameter, value in trainer.trainable.items():
+            assert (value.detach().numpy() == artifact.tensors[artifact_name(parameter)]).all()
+        trainer.run(lambda *step, name=name: first.setdefault(name, step[3]))
+    assert first["taught"] > first["alone"]
