@@ -272,6 +272,18 @@ class Incident(Base):
     inputs: Mapped[dict[str, Any]]
     """What the decision was made from: frozen when it fired."""
     evidence: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    context: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    """Beside the evidence, frozen with it: the price at that moment, who else is hit, similar past incidents."""
+    holds_since: Mapped[datetime | None]
+    """Since when the rule's conditions have held without a break; None: they do not."""
+    calm_since: Mapped[datetime | None]
+    """Since when it has been below its resolve level without a break; None: it is not."""
+    told_at: Mapped[datetime | None]
+    """Minute of the last notification; None: nobody was told."""
+    parent_id: Mapped[str | None]
+    """The incident of a wider scope that it is rolled up into."""
+    verdict: Mapped[str | None]
+    """What a person said of it: `false` for a false alarm."""
     __table_args__ = (
         Index("incident_open", "rule", "scope", unique=True, postgresql_where=text(f"state IN {OPEN_STATES}")),
         Index("incident_scope", "scope", "opened_at"),
@@ -292,6 +304,51 @@ class IncidentEvent(Base):
     recorded_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+class RuleSet(Base):
+    """A version of the rules; in force from a minute until the next one's. `lists` holds the watch-lists as they stood then."""
+
+    __tablename__ = "rule_set"
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    version: Mapped[str]
+    body: Mapped[str]
+    lists: Mapped[dict[str, Any]]
+    effective_at: Mapped[datetime] = mapped_column(index=True)
+    author: Mapped[str]
+    applied_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Silence(Base):
+    """Incidents of scopes that match `pattern` tell nobody in [starts_at, until), unless it was ended before. Event times."""
+
+    __tablename__ = "silence"
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    pattern: Mapped[str]
+    starts_at: Mapped[datetime]
+    until: Mapped[datetime] = mapped_column(index=True)
+    author: Mapped[str]
+    reason: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    ended_at: Mapped[datetime | None]
+    ended_by: Mapped[str | None]
+
+
+class Watchlist(Base):
+    """Companies under a name that rules can go by."""
+
+    __tablename__ = "watchlist"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class WatchlistMember(Base):
+    """A company of a watch-list, with what it weighs there (1: as any other)."""
+
+    __tablename__ = "watchlist_member"
+    watchlist: Mapped[str] = mapped_column(ForeignKey("watchlist.name", ondelete="CASCADE"), primary_key=True)
+    company_id: Mapped[str] = mapped_column(primary_key=True)
+    weight: Mapped[float] = mapped_column(Float(53))
+
+
 class Outbox(Base):
     """A notification to be delivered, written in the transaction of its cause."""
 
@@ -301,6 +358,12 @@ class Outbox(Base):
     number: Mapped[int]
     """Number of the incident event that caused it."""
     channel: Mapped[str]
+    group_key: Mapped[str] = mapped_column(server_default=text("''"))
+    """Notifications of a group go out together."""
+    interval_s: Mapped[int] = mapped_column(server_default=text("0"))
+    """Seconds between two deliveries of a group at least."""
+    batch: Mapped[str | None]
+    """Those with the same batch are one delivery, and stay it when it is tried again."""
     payload: Mapped[dict[str, Any]]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     due_at: Mapped[datetime] = mapped_column(server_default=func.now())
