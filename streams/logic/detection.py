@@ -7,7 +7,7 @@ same history gives the same signals in whatever chunks it comes, and across a re
 from collections.abc import Collection, Mapping
 from typing import Literal, NamedTuple, Protocol
 
-SignalKind = Literal["negative_surge", "volume"]
+AlarmKind = Literal["negative_surge", "volume"]
 
 
 class Arrival(NamedTuple):
@@ -43,33 +43,38 @@ class Signal(NamedTuple):
 
     scope: str
     minute: int
-    kind: SignalKind
-    """A negative surge needs count and share of negative to be up; where only the count is, it is `volume`."""
     surprise: float
-    """log10 of the e-detector's R: one in about R minutes of quiet looks so by chance."""
+    """log10 of the e-detector's R over negative marks: about one in R quiet minutes looks so by chance. A quiet scope rests
+    well above 0, since R grows by one a minute until something speaks against it."""
+    volume_surprise: float
+    """The same over all stories, whatever their tone."""
     line: float
-    """log10 of the alarm line A, which follows from the budget; at `surprise >= line` the scope alarms."""
+    """log10 of the alarm line A, which follows from the budget."""
+    share_up: bool
+    """Whether the share of negative stands above the scope's past by more than chance."""
     since: int
     """Minute from which what stands out came; `minute` where nothing does."""
-    mass: float
+    mass: float = 0.0
     """Sum of the marks since then."""
-    expected: float
+    expected: float = 0.0
     """What that sum was expected to be."""
-    stories: int
+    stories: int = 0
     """Stories since then."""
-    mentions: int
+    mentions: int = 0
     """Mentions since then, copies included."""
-    negative_share: float
+    negative_share: float = 0.0
     """Mean P(negative) of those stories, 0 to 1."""
-    past_share: float
+    past_share: float = 0.0
     """The same of the scope's past, shrunk to its group's."""
-    level: float
-    """Mass a day that its past makes expected, at this hour of the week."""
+    level: float = 0.0
+    """Mass a day that the past makes expected of the scope, at this hour of the week."""
 
     @property
-    def alarms(self) -> bool:
-        """Whether the surprise has reached the line."""
-        return self.surprise >= self.line
+    def alarm(self) -> AlarmKind | None:
+        """What stands at or above the line: negative news in count and share, or the count alone."""
+        if self.surprise >= self.line and self.share_up:
+            return "negative_surge"
+        return "volume" if max(self.surprise, self.volume_surprise) >= self.line else None
 
     @property
     def lift(self) -> float:
