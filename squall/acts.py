@@ -1,16 +1,15 @@
-"""What people do to incidents: each act is one transaction with its entry in the audit, for the command line and the pages alike.
+"""What people do to incidents, with its entry in the audit, for the command line and the pages alike.
 
-Times are event minutes: an act counts from the last decided minute on, so that a replay with the same acts ends the same.
+Each act is done in a transaction that the caller opens and commits. Times are event minutes: an act counts from the last decided
+minute on, so that a replay with the same acts ends the same.
 """
 
 import fnmatch
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
 from squall.errors import UserError
 
@@ -24,36 +23,36 @@ class ActError(UserError):
     """An act that cannot be done; the message is one line for a person."""
 
 
-def acknowledge(engine: Engine, incident_id: str, actor: str, text: str = "") -> None:
+def acknowledge(connection: Connection, incident_id: str, actor: str, text: str = "") -> None:
     """Note that somebody has seen a firing incident; it repeats no more, and still resolves by itself.
 
     Raises:
         ActError: there is no such incident, or it is not firing.
     """
-    with _held(engine, incident_id) as (connection, state):
-        if state == "acknowledged":
-            return
-        if state != "firing":
-            raise ActError(f"incident {incident_id[:8]} is {state}: only a firing one can be acknowledged")
-        at = _now(connection)
-        query = "UPDATE incident SET state = 'acknowledged', acknowledged_at = greatest(%(at)s, fired_at) WHERE id = %(id)s"
-        connection.exec_driver_sql(query, {"id": incident_id, "at": at})
-        detail = {"text": _checked(text, "text")} if text else {}
-        add_event(connection, incident_id, at=at, kind="acknowledged", state="acknowledged", actor=actor, detail=detail)
+    state = _held(connection, incident_id)
+    if state == "acknowledged":
+        return
+    if state != "firing":
+        raise ActError(f"incident {incident_id[:8]} is {state}: only a firing one can be acknowledged")
+    at = _now(connection)
+    query = "UPDATE incident SET state = 'acknowledged', acknowledged_at = greatest(%(at)s, fired_at) WHERE id = %(id)s"
+    connection.exec_driver_sql(query, {"id": incident_id, "at": at})
+    detail = {"text": _checked(text, "text")} if text else {}
+    add_event(connection, incident_id, at=at, kind="acknowledged", state="acknowledged", actor=actor, detail=detail)
 
 
-def note(engine: Engine, incident_id: str, actor: str, text: str) -> None:
+def note(connection: Connection, incident_id: str, actor: str, text: str) -> None:
     """Add a note to an incident, open or not.
 
     Raises:
         ActError: there is no such incident, or the note is empty or too long.
     """
     detail = {"text": _checked(text, "note")}
-    with _held(engine, incident_id) as (connection, state):
-        add_event(connection, incident_id, at=_now(connection), kind="note", state=state, actor=actor, detail=detail)
+    state = _held(connection, incident_id)
+    add_event(connection, incident_id, at=_now(connection), kind="note", state=state, actor=actor, detail=detail)
 
 
-def mark_false(engine: Engine, incident_id: str, actor: str, *, false: bool = True, text: str = "") -> None:
+def mark_false(connection: Connection, incident_id: str, actor: str, *, false: bool = True, text: str = "") -> None:
     """Say that an incident was a false alarm, or take that back. It changes no decision.
 
     Raises:
@@ -61,13 +60,13 @@ def mark_false(engine: Engine, incident_id: str, actor: str, *, false: bool = Tr
     """
     detail: dict[str, Any] = {"text": _checked(text, "text")} if text else {}
     kind, verdict = ("marked_false", FALSE) if false else ("unmarked_false", None)
-    with _held(engine, incident_id) as (connection, state):
-        query = "UPDATE incident SET verdict = %(verdict)s WHERE id = %(id)s AND verdict IS DISTINCT FROM %(verdict)s"
-        if connection.exec_driver_sql(query, {"id": incident_id, "verdict": verdict}).rowcount:
-            add_event(connection, incident_id, at=_now(connection), kind=kind, state=state, actor=actor, detail=detail)
+    state = _held(connection, incident_id)
+    query = "UPDATE incident SET verdict = %(verdict)s WHERE id = %(id)s AND verdict IS DISTINCT FROM %(verdict)s"
+    if connection.exec_driver_sql(query, {"id": incident_id, "verdict": verdict}).rowcount:
+        add_event(connection, incident_id, at=_now(connection), kind=kind, state=state, actor=actor, detail=detail)
 
 
-def silence(engine: Engine, pattern: str, until: datetime, actor: str, reason: str) -> int:
+def silence(connection: Connection, pattern: str, until: datetime, actor: str, reason: str) -> int:
     """Let incidents of matching scopes tell nobody from the next minute on; they still open, fire and resolve.
 
     Args:
@@ -83,39 +82,35 @@ def silence(engine: Engine, pattern: str, until: datetime, actor: str, reason: s
     pattern, reason = _checked(pattern, "pattern", 200), _checked(reason, "reason")
     if until.tzinfo is None:
         raise ActError("the end of a silence needs a time zone")
-    with engine.begin() as connection:
-        at = _now(connection)
-        if until <= at + MINUTE:
-            raise ActError(
-                f"a silence until {until:%Y-%m-%d %H:%M %Z} would have ended: the data stand at {at:%Y-%m-%d %H:%M} UTC"
-            )
-        query = """
-            INSERT INTO silence (pattern, starts_at, until, author, reason)
-            VALUES (%(pattern)s, %(starts)s, %(until)s, %(actor)s, %(reason)s) RETURNING id
-        """
-        values = {"pattern": pattern, "starts": at + MINUTE, "until": until, "actor": actor, "reason": reason}
-        key = int(connection.exec_driver_sql(query, values).scalar_one())
-        detail = {"silence": key, "pattern": pattern, "until": until, "reason": reason}
-        _note_silence(connection, pattern, kind="silenced", at=at, actor=actor, detail=detail)
+    at = _now(connection)
+    if until <= at + MINUTE:
+        raise ActError(f"a silence until {until:%Y-%m-%d %H:%M %Z} would have ended: the data stand at {at:%Y-%m-%d %H:%M} UTC")
+    query = """
+        INSERT INTO silence (pattern, starts_at, until, author, reason)
+        VALUES (%(pattern)s, %(starts)s, %(until)s, %(actor)s, %(reason)s) RETURNING id
+    """
+    values = {"pattern": pattern, "starts": at + MINUTE, "until": until, "actor": actor, "reason": reason}
+    key = int(connection.exec_driver_sql(query, values).scalar_one())
+    detail = {"silence": key, "pattern": pattern, "until": until, "reason": reason}
+    _note_silence(connection, pattern, kind="silenced", at=at, actor=actor, detail=detail)
     return key
 
 
-def unsilence(engine: Engine, silence_id: int, actor: str) -> None:
+def unsilence(connection: Connection, silence_id: int, actor: str) -> None:
     """End a silence from the next minute on.
 
     Raises:
         ActError: there is none of that number that has not ended.
     """
-    with engine.begin() as connection:
-        at = _now(connection)
-        query = """
-            UPDATE silence SET ended_at = now(), ended_by = %(actor)s, until = greatest(starts_at, %(end)s)
-            WHERE id = %(id)s AND ended_at IS NULL AND until > %(end)s RETURNING pattern
-        """
-        pattern = connection.exec_driver_sql(query, {"id": silence_id, "actor": actor, "end": at + MINUTE}).scalar()
-        if pattern is None:
-            raise ActError(f"no silence {silence_id} that has not ended")
-        _note_silence(connection, pattern, kind="unsilenced", at=at, actor=actor, detail={"silence": silence_id})
+    at = _now(connection)
+    query = """
+        UPDATE silence SET ended_at = now(), ended_by = %(actor)s, until = greatest(starts_at, %(end)s)
+        WHERE id = %(id)s AND ended_at IS NULL AND until > %(end)s RETURNING pattern
+    """
+    pattern = connection.exec_driver_sql(query, {"id": silence_id, "actor": actor, "end": at + MINUTE}).scalar()
+    if pattern is None:
+        raise ActError(f"no silence {silence_id} that has not ended")
+    _note_silence(connection, pattern, kind="unsilenced", at=at, actor=actor, detail={"silence": silence_id})
 
 
 def list_silences(connection: Connection) -> list[dict[str, Any]]:
@@ -159,16 +154,14 @@ def _now(connection: Connection) -> datetime:
     return decided_until(connection) or now
 
 
-@contextmanager
-def _held(engine: Engine, incident_id: str) -> Iterator[tuple[Connection, str]]:
-    """A transaction that holds the cursor, and then an incident's row, in the order in which watch takes them."""
-    with engine.begin() as connection:
-        decided_until(connection)
-        query = "SELECT state FROM incident WHERE id = %(id)s FOR UPDATE"
-        state = connection.exec_driver_sql(query, {"id": incident_id}).scalar()
-        if state is None:
-            raise ActError(f"no incident {incident_id!r}")
-        yield connection, state
+def _held(connection: Connection, incident_id: str) -> str:
+    """Hold the cursor, and then an incident's row, in the order in which watch takes them; returns the incident's state."""
+    decided_until(connection)
+    query = "SELECT state FROM incident WHERE id = %(id)s FOR UPDATE"
+    state: str | None = connection.exec_driver_sql(query, {"id": incident_id}).scalar()
+    if state is None:
+        raise ActError(f"no incident {incident_id!r}")
+    return state
 
 
 def _note_silence(connection: Connection, pattern: str, *, kind: str, at: datetime, actor: str, detail: dict[str, Any]) -> None:

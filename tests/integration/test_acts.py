@@ -1,5 +1,5 @@
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -42,13 +42,18 @@ def rows(context: Context, query: str) -> list[dict[str, Any]]:
         return [dict(row) for row in connection.execute(text(query)).mappings()]
 
 
+def act(context: Context, what: Callable[..., Any], *values: Any, **named: Any) -> Any:
+    with context.engine.begin() as connection:
+        return what(connection, *values, **named)
+
+
 def test_the_schema_is_what_the_migrations_make(context: Context) -> None:
     migrate.check(context.engine, context.settings)
 
 
 def test_an_acknowledgement_is_kept_once_with_who_and_when(context: Context) -> None:
-    acts.acknowledge(context.engine, "a", "ana", "on it")
-    acts.acknowledge(context.engine, "a", "ben")
+    act(context, acts.acknowledge, "a", "ana", "on it")
+    act(context, acts.acknowledge, "a", "ben")
     assert rows(context, "SELECT state, acknowledged_at FROM incident WHERE id = 'a'") == [
         {"state": "acknowledged", "acknowledged_at": START + HOUR}
     ]
@@ -61,16 +66,16 @@ def test_an_acknowledgement_is_kept_once_with_who_and_when(context: Context) -> 
 @pytest.mark.parametrize(("incident", "said"), [("b", "is pending"), ("c", "is resolved"), ("zzz", "no incident 'zzz'")])
 def test_only_what_fires_can_be_acknowledged(context: Context, incident: str, said: str) -> None:
     with pytest.raises(acts.ActError, match=said):
-        acts.acknowledge(context.engine, incident, "ana")
+        act(context, acts.acknowledge, incident, "ana")
     assert rows(context, "SELECT * FROM incident_event") == []
 
 
 def test_notes_and_verdicts_stand_in_the_audit_in_order(context: Context) -> None:
-    acts.note(context.engine, "c", "ana", " looks like the old recall again ")
-    acts.mark_false(context.engine, "c", "ana", text="an old story")
-    acts.mark_false(context.engine, "c", "ben")
+    act(context, acts.note, "c", "ana", " looks like the old recall again ")
+    act(context, acts.mark_false, "c", "ana", text="an old story")
+    act(context, acts.mark_false, "c", "ben")
     assert rows(context, "SELECT verdict FROM incident WHERE id = 'c'") == [{"verdict": "false"}]
-    acts.mark_false(context.engine, "c", "ben", false=False)
+    act(context, acts.mark_false, "c", "ben", false=False)
     assert rows(context, "SELECT verdict FROM incident WHERE id = 'c'") == [{"verdict": None}]
     events = rows(context, "SELECT number, kind, actor, state FROM incident_event ORDER BY number")
     assert [(event["number"], event["kind"], event["actor"]) for event in events] == [
@@ -78,11 +83,11 @@ def test_notes_and_verdicts_stand_in_the_audit_in_order(context: Context) -> Non
     ]  # fmt: skip
     assert {event["state"] for event in events} == {"resolved"}
     with pytest.raises(acts.ActError, match="the note is empty"):
-        acts.note(context.engine, "c", "ana", "  ")
+        act(context, acts.note, "c", "ana", "  ")
 
 
 def test_a_silence_starts_with_the_next_minute_and_is_told_to_the_open_incidents_it_covers(context: Context) -> None:
-    key = acts.silence(context.engine, "company:i*", START + 5 * HOUR, "ana", "results day")
+    key = act(context, acts.silence, "company:i*", START + 5 * HOUR, "ana", "results day")
     with context.engine.connect() as connection:
         [silence] = acts.list_silences(connection)
     assert (silence["starts_at"], silence["until"], silence["active"]) == (
@@ -90,14 +95,14 @@ def test_a_silence_starts_with_the_next_minute_and_is_told_to_the_open_incidents
     )  # fmt: skip
     assert [(row["incident_id"], row["kind"]) for row in rows(context, "SELECT * FROM incident_event")] == [("b", "silenced")]
 
-    acts.unsilence(context.engine, key, "ben")
+    act(context, acts.unsilence, key, "ben")
     with context.engine.connect() as connection:
         [silence] = acts.list_silences(connection)
     assert (silence["active"], silence["ended_by"]) == (False, "ben")
     with pytest.raises(acts.ActError, match=f"no silence {key}"):
-        acts.unsilence(context.engine, key, "ben")
+        act(context, acts.unsilence, key, "ben")
     with pytest.raises(acts.ActError, match="would have ended"):
-        acts.silence(context.engine, "*", START, "ana", "too late")
+        act(context, acts.silence, "*", START, "ana", "too late")
 
 
 def test_a_pattern_covers_a_company_with_its_topics() -> None:
@@ -112,7 +117,7 @@ def test_acts_at_the_same_time_wait_for_each_other(context: Context) -> None:
     def work(actor: str) -> None:
         try:
             for number in range(5):
-                acts.note(context.engine, "a", actor, f"note {number}")
+                act(context, acts.note, "a", actor, f"note {number}")
         except BaseException as error:
             failures.append(error)
 
