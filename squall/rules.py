@@ -16,23 +16,19 @@ from squall.records import content_id
 from squall.scopes import Kind, parse_scope
 
 Metric = Literal[
-    "surprise", "excess", "volume_surprise", "negative_share", "mentions", "mass", "lift", "mood_change", "topic_change",
-    "price_move", "divergence", "impact", "silence",
+    "surprise", "excess", "share_up", "volume_excess", "negative_share", "past_share", "stories", "mentions", "mass", "lift",
 ]  # fmt: skip
 METRICS: dict[Metric, str] = {
     "surprise": "log10 of the evidence that negative weight is up",
     "excess": "surprise above the line that the budget of false alarms sets",
-    "volume_surprise": "the same of the count, whatever the mood",
+    "share_up": "1 where the share of negative is up as well, else 0",
+    "volume_excess": "as excess, of the count whatever the mood",
     "negative_share": "mean probability of being negative, 0 to 1",
-    "mentions": "mentions in the detector's window",
-    "mass": "negative weight in the detector's window, an article up to 1",
+    "past_share": "the same of the scope's past",
+    "stories": "stories since the surge began",
+    "mentions": "mentions since then, copies included",
+    "mass": "negative weight since then, a story up to 1",
     "lift": "negative weight by what was expected",
-    "mood_change": "mean sentiment against its past",
-    "topic_change": "change of the mix of topics",
-    "price_move": "move of the price in its own sigmas",
-    "divergence": "mood falls while the price has not moved yet",
-    "impact": "probability of a fall that the fused model sees",
-    "silence": "how long a scope that should speak has been silent",
 }
 Severity = Literal["critical", "high", "medium", "info"]
 GroupLabel = Literal["rule", "severity", "sector", "scope"]
@@ -170,8 +166,8 @@ class Rule(_Part):
     description: str = ""
     scope: Selector = Selector()
     when: tuple[Condition, ...] = Field(min_length=1)
-    window: Minutes = 360
-    """The stretch before a minute whose stories are counted and shown."""
+    window: Minutes | None = None
+    """The stretch before a minute whose stories are counted and shown; None: since the surge began."""
     min_stories: int = Field(1, ge=0)
     min_mentions: int = Field(0, ge=0)
     hold: Minutes = Field(0, alias="for")

@@ -7,9 +7,9 @@ import os
 import re
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NestedSecretsSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from squall.errors import UsageError
@@ -92,13 +92,35 @@ class RuleSettings(Section):
 
 
 class NotifySettings(Section):
-    """Where alerts go."""
+    """Where alerts go. A rule names its channels: console, webhook, or one of `apprise`."""
 
     console: bool = Field(True, description="print alerts on the worker's standard output")
-    webhook_url: SecretStr | None = Field(None, description="POST each alert there as JSON")
+    webhook_url: SecretStr | None = Field(None, description="POST alerts there, in the form of Alertmanager's webhooks")
+    webhook_secret: SecretStr | None = Field(None, description="signs what is posted: header X-Squall-Signature, HMAC-SHA256")
+    apprise: dict[str, SecretStr] = Field(
+        {}, description='channels by name, as Apprise URLs in JSON: {"desk": "slack://…", "mail": "mailto://…"}'
+    )
+    allow_private: bool = Field(False, description="let the webhook resolve to private and loopback addresses")
+    timeout_s: float = Field(10.0, gt=0, le=60)
+    link_base: str | None = Field(None, description="address of the dashboard in links; unset: where it listens")
     in_namespaces: bool = Field(False, description="also for replays, whose channels are off otherwise")
-    lease_s: int = Field(30, ge=1)
+    lease_s: int = Field(90, ge=1, description="after so long without word a delivery is taken for lost; more than timeout_s")
     max_attempts: int = Field(8, ge=1)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for name in self.apprise:
+            if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", name) or name in ("topic", "console", "webhook"):
+                raise ValueError(f"channel {name!r}: use a lower-case name other than topic, console and webhook")
+        if self.lease_s <= self.timeout_s:
+            raise ValueError("lease_s must be longer than timeout_s")
+        return self
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of the channels that people read."""
+        names = ["console"] if self.console else []
+        return (*names, *(["webhook"] if self.webhook_url else []), *sorted(self.apprise))
 
 
 class HttpSettings(Section):
@@ -141,6 +163,7 @@ class Settings(BaseSettings):
     namespace: str = Field("", pattern=rf"^$|{NAMESPACE_PATTERN}", description="topic prefix and schema of a replay; empty: live")
     data_dir: Path = Field(Path("../shared/data"), description="data sets for training and evaluation")
     companies_file: Path | None = Field(None, description="companies of your own, beside the table that ships")
+    rules_file: Path | None = Field(None, description="rules that a new namespace begins with; unset: those that ship")
     kafka_home: Path | None = Field(
         None,
         validation_alias=AliasChoices("SQUALL_KAFKA_HOME", "KAFKA_HOME"),

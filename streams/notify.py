@@ -8,15 +8,12 @@ import msgspec
 import structlog
 
 from squall.records import Alert, encode
-from squall.settings import Settings
 from squall.topics import ALERTS
 from streams import outbox_store as store
+from streams.alerts import CONSOLE, TOPIC, WEBHOOK, channel_names
 from streams.outbox_store import Notification
 from streams.runtime import Context, Parts, Periodic, Send
 
-TOPIC = "topic"
-CONSOLE = "console"
-WEBHOOK = "webhook"
 INTERVAL_S = 0.5
 TIMEOUT_S = 10.0
 FIRST_PAUSE_S = 2.0
@@ -24,15 +21,6 @@ LONGEST_PAUSE_S = 300.0
 TOPIC_BATCH = 100
 GLYPHS = {"critical": "◆", "high": "▲", "medium": "●", "info": "○"}
 log = structlog.get_logger("squall.notify")
-
-
-def channel_names(settings: Settings) -> tuple[str, ...]:
-    """The channels in force. A replay speaks on its own topic only, unless its settings ask for more."""
-    names = [TOPIC]
-    if not settings.namespace or settings.notify.in_namespaces:
-        names += [CONSOLE] if settings.notify.console else []
-        names += [WEBHOOK] if settings.notify.webhook_url else []
-    return tuple(names)
 
 
 def parts(context: Context) -> Parts:

@@ -304,51 +304,6 @@ class IncidentEvent(Base):
     recorded_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
-class RuleSet(Base):
-    """A version of the rules; in force from a minute until the next one's. `lists` holds the watch-lists as they stood then."""
-
-    __tablename__ = "rule_set"
-    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
-    version: Mapped[str]
-    body: Mapped[str]
-    lists: Mapped[dict[str, Any]]
-    effective_at: Mapped[datetime] = mapped_column(index=True)
-    author: Mapped[str]
-    applied_at: Mapped[datetime] = mapped_column(server_default=func.now())
-
-
-class Silence(Base):
-    """Incidents of scopes that match `pattern` tell nobody in [starts_at, until), unless it was ended before. Event times."""
-
-    __tablename__ = "silence"
-    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
-    pattern: Mapped[str]
-    starts_at: Mapped[datetime]
-    until: Mapped[datetime] = mapped_column(index=True)
-    author: Mapped[str]
-    reason: Mapped[str]
-    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    ended_at: Mapped[datetime | None]
-    ended_by: Mapped[str | None]
-
-
-class Watchlist(Base):
-    """Companies under a name that rules can go by."""
-
-    __tablename__ = "watchlist"
-    name: Mapped[str] = mapped_column(primary_key=True)
-    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
-
-
-class WatchlistMember(Base):
-    """A company of a watch-list, with what it weighs there (1: as any other)."""
-
-    __tablename__ = "watchlist_member"
-    watchlist: Mapped[str] = mapped_column(ForeignKey("watchlist.name", ondelete="CASCADE"), primary_key=True)
-    company_id: Mapped[str] = mapped_column(primary_key=True)
-    weight: Mapped[float] = mapped_column(Float(53))
-
-
 class Outbox(Base):
     """A notification to be delivered, written in the transaction of its cause."""
 

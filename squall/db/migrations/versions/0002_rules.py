@@ -1,4 +1,4 @@
-"""Rules, silences, watch-lists; incidents that can be resumed exactly; notifications in groups.
+"""Rules, silences, watch-lists, what a detector keeps; incidents that can be resumed exactly; notifications in groups.
 
 Revision ID: 0002
 Revises: 0001
@@ -64,6 +64,19 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["watchlist"], ["watchlist.name"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("watchlist", "company_id"),
     )
+    op.create_table(
+        "detector_state",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("minute", TIME, nullable=False),
+        sa.Column("state", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
+        "decided_minute",
+        sa.Column("minute", TIME, nullable=False),
+        sa.Column("arrivals", postgresql.JSONB(), nullable=False),
+        sa.PrimaryKeyConstraint("minute"),
+    )
     op.add_column("outbox", sa.Column("group_key", sa.Text(), server_default=sa.text("''"), nullable=False))
     op.add_column("outbox", sa.Column("interval_s", sa.Integer(), server_default=sa.text("0"), nullable=False))
     op.add_column("outbox", sa.Column("batch", sa.Text(), nullable=True))
@@ -72,7 +85,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     for name in ("batch", "interval_s", "group_key"):
         op.drop_column("outbox", name)
-    for table in ("watchlist_member", "watchlist", "silence", "rule_set"):
+    for table in ("decided_minute", "detector_state", "watchlist_member", "watchlist", "silence", "rule_set"):
         op.drop_table(table)
     for name in ("verdict", "parent_id", *reversed(INCIDENT), "context"):
         op.drop_column("incident", name)
