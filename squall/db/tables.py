@@ -329,6 +329,7 @@ class Outbox(Base):
     error: Mapped[str | None]
     __table_args__ = (
         Index("outbox_once", "incident_id", "number", "channel", unique=True),
+        Index("outbox_group", "channel", "group_key", "delivered_at"),
         Index("outbox_due", "due_at", postgresql_where=text("delivered_at IS NULL AND dead_at IS NULL")),
     )
 

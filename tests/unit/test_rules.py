@@ -20,7 +20,7 @@ rules:
 
 def test_the_rules_that_ship_are_good() -> None:
     shipped = parse_rules(shipped_rules())
-    assert [rule.name for rule in shipped.rules][0]
+    assert shipped.rules
     assert {name for rule in shipped.rules for name in rule.inhibited_by} <= {rule.name for rule in shipped.rules}
 
 
@@ -35,7 +35,7 @@ def test_a_rule_reads_as_it_is_written() -> None:
     [
         ("", "r.yml:1: it is empty"),
         ("rules: [", "r.yml:1: expected the node content"),
-        ("rules:\n  - name: a\n    nmae: b\n    when: [{metric: excess, above: 0, resolve: -1}]", "r.yml:3: rules.0.nmae: there is no such"),
+        (GOOD.replace("    scope", "    nmae: b\n    scope"), "r.yml:4: rules.0.nmae: there is no such"),
         (GOOD.replace("resolve: -1.5", "resolve: 1"), "r.yml:6: rules.0.when.0: resolve is 1: it must be below 0"),
         (GOOD.replace("        resolve: -1.5\n", ""), "r.yml:3: rules.0: one condition at least needs a resolve level"),
         (GOOD.replace("metric: excess", "metric: gloom"), "r.yml:6: rules.0.when.0.metric: Input should be 'surprise'"),

@@ -80,9 +80,11 @@ def upgrade() -> None:
     op.add_column("outbox", sa.Column("group_key", sa.Text(), server_default=sa.text("''"), nullable=False))
     op.add_column("outbox", sa.Column("interval_s", sa.Integer(), server_default=sa.text("0"), nullable=False))
     op.add_column("outbox", sa.Column("batch", sa.Text(), nullable=True))
+    op.create_index("outbox_group", "outbox", ["channel", "group_key", "delivered_at"])
 
 
 def downgrade() -> None:
+    op.drop_index("outbox_group", table_name="outbox")
     for name in ("batch", "interval_s", "group_key"):
         op.drop_column("outbox", name)
     for table in ("decided_minute", "detector_state", "watchlist_member", "watchlist", "silence", "rule_set"):
