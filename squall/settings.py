@@ -91,6 +91,18 @@ class RuleSettings(Section):
     severity: Literal["critical", "high", "medium", "info"] = "high"
 
 
+class DetectionSettings(Section):
+    """The detector of surges: what it promises, and what past it goes by."""
+
+    budget: float = Field(1.0, gt=0, le=1000, description="false incidents a day over all companies together")
+    wide_budget: float = Field(0.2, gt=0, le=1000, description="the same over sectors, topics and the market")
+    calibration: float = Field(0.0, ge=-4, le=4, description="log10 of what the alarm line is multiplied by")
+    baseline_days: int = Field(28, ge=1, le=365)
+    guard_days: int = Field(2, ge=0, le=14, description="days before today that are no part of the baseline")
+    caution: float = Field(1.645, ge=0, le=4, description="normal quantile of what a rate may be over the next hour")
+    exchange: str = Field("XNYS", description="ISO 10383 code of the exchange whose sessions and holidays shape the week")
+
+
 class NotifySettings(Section):
     """Where alerts go. A rule names its channels: console, webhook, or one of `apprise`."""
 
@@ -177,6 +189,7 @@ class Settings(BaseSettings):
     stream: StreamSettings = StreamSettings()
     story: StorySettings = StorySettings()
     rule: RuleSettings = RuleSettings()
+    detection: DetectionSettings = DetectionSettings()
     notify: NotifySettings = NotifySettings()
     http: HttpSettings = HttpSettings()
     dashboard: DashboardSettings = DashboardSettings()
