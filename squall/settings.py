@@ -77,20 +77,6 @@ class StorySettings(Section):
     window_h: int = Field(72, ge=1, description="how far apart in event time a repeat may be")
 
 
-class RuleSettings(Section):
-    """The first surge rule: negative mass of a company in a window against its own past."""
-
-    window_min: int = Field(360, ge=1, description="the window whose negative mass is judged")
-    baseline_days: int = Field(28, ge=1)
-    guard_h: int = Field(24, ge=0, description="hours before the window that are no part of its baseline")
-    min_stories: int = Field(4, ge=1, description="negative mentions in the window at least")
-    fire: float = Field(3.0, gt=0, description="surprise (log10) from which an incident fires")
-    resolve: float = Field(1.5, ge=0, description="surprise below which it resolves")
-    keep_firing_min: int = Field(60, ge=0, description="minutes below the resolve level before it resolves")
-    min_negative_share: float = Field(0.5, ge=0, le=1)
-    severity: Literal["critical", "high", "medium", "info"] = "high"
-
-
 class DetectionSettings(Section):
     """The detector of surges: what it promises, and what past it goes by."""
 
@@ -188,7 +174,6 @@ class Settings(BaseSettings):
     model: ModelSettings = ModelSettings()
     stream: StreamSettings = StreamSettings()
     story: StorySettings = StorySettings()
-    rule: RuleSettings = RuleSettings()
     detection: DetectionSettings = DetectionSettings()
     notify: NotifySettings = NotifySettings()
     http: HttpSettings = HttpSettings()

@@ -222,9 +222,13 @@ def _decided(mention: Mention) -> dict[str, Any]:
     }
 
 
+COUNTED = ("negative", "neutral", "positive", "topic", "weight", "share", "sector_share", "withdrawn")
+"""The columns of a score that decisions are made from."""
+
+
 def _counted(row: ScoreRow) -> dict[str, Any]:
     """What of a score decisions were made from."""
-    return {name: getattr(row, name) for name in ("negative", "neutral", "positive", "topic", "weight", "withdrawn")}
+    return {name: getattr(row, name) for name in COUNTED}
 
 
 def _millionths(probability: float) -> int:

@@ -1,7 +1,7 @@
 """Watch: decides each closed minute once, and drives the incidents. Any worker can be it; the cursor's row lock says which is."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -9,12 +9,14 @@ from sqlalchemy import Connection
 
 from squall.db.rules import InForce, begin_rules, next_change, rules_at
 from squall.errors import UserError
-from streams import incident_store
+from squall.scopes import Kind
+from streams import detector_store, incident_store
 from streams import watch_store as store
 from streams.evidence_store import read_stories
 from streams.incident_writer import IncidentWriter
+from streams.logic.detection import Arrival
 from streams.logic.incidents import Evidence, Watch, at_minute, minute_number
-from streams.logic.surge import WindowDetector
+from streams.logic.surge_detector import SurgeDetector
 from streams.runtime import Context, Parts, Periodic, Send
 from streams.standstill import Standstill
 
@@ -22,6 +24,9 @@ INTERVAL_S = 0.5
 CHUNK_ROWS = 4000
 PATIENCE_S = 5.0
 MINUTE = timedelta(minutes=1)
+STORE_EVERY = timedelta(hours=6)
+ALWAYS: tuple[Kind, ...] = ("company", "sector", "topic", "market")
+"""Kinds of scope that the detector always sees; others where a rule asks for them."""
 log = structlog.get_logger("squall.watch")
 
 
@@ -49,8 +54,9 @@ class Watcher:
         self._lateness = timedelta(seconds=settings.stream.lateness_s)
         self._chunk_rows = chunk_rows
         self._patience_s = patience_s
-        self._detector = WindowDetector(settings.rule)
-        self._rules: InForce | None = None
+        self._detector = SurgeDetector(settings.detection)
+        self._stored = store.NEVER
+        """The minute after which the detector's state was stored last."""
         self._at: datetime | None = None
         """The last minute that the detector has taken in; None: it must be rebuilt."""
         self._behind: tuple[datetime, float] | None = None
@@ -93,9 +99,8 @@ class Watcher:
             # Other rules are for another transaction.
             change = next_change(connection, cursor + MINUTE)
             end = closed if change is None else min(closed, change - MINUTE)
-            if known != cursor or self._rules is None or self._rules.rules.kinds != rules.rules.kinds:
-                self._rebuild(connection, rules, cursor)
-            self._rules = rules
+            if known != cursor:
+                self._rebuild(connection, cursor)
             store.stop_writers(connection)
             sectors = incident_store.read_sectors(connection)
             watch = Watch(rules.rules, self._detector, sectors, rules.lists)
@@ -104,18 +109,27 @@ class Watcher:
                 minute_number(cursor),
                 incident_store.read_silences(connection, cursor),
             )
-            arrivals, all_read = store.read_minutes(connection, rules.rules.kinds, cursor, end, self._chunk_rows)
-            until = minute_number(end) if all_read else max(arrivals)
+            kinds = {*ALWAYS, *rules.rules.kinds}
+            arrivals, until = detector_store.read_arrivals(connection, kinds, cursor, end, self._chunk_rows)
 
             def stories(scope: str, minute: int, window: int) -> tuple[Evidence, ...]:
                 return read_stories(connection, scope, at_minute(minute) + MINUTE, window * MINUTE)
 
-            steps += watch.run(arrivals, until, stories)
+            steps += watch.run(arrivals, minute_number(until), stories)
             if steps:
                 IncidentWriter(connection, self._settings, rules, sectors).write(steps)
-            store.move_cursor(connection, at_minute(until))
-        self._at = at_minute(until)
-        return self._at < closed
+            detector_store.add_decided(connection, arrivals)
+            stored = self._store_state(connection, until)
+            store.move_cursor(connection, until)
+        self._at, self._stored = until, stored
+        return until < closed
+
+    def _store_state(self, connection: Connection, until: datetime) -> datetime:
+        """Store the detector's state where that is due; returns the minute of the stored one."""
+        if until - self._stored < STORE_EVERY:
+            return self._stored
+        detector_store.store_state(connection, until, self._detector.export())
+        return until
 
     def _rules_after(self, connection: Connection, cursor: datetime) -> InForce:
         """The rules that the minute after the cursor is decided by."""
@@ -127,10 +141,31 @@ class Watcher:
             raise UserError("there are no rules")
         return rules
 
-    def _rebuild(self, connection: Connection, rules: InForce, cursor: datetime) -> None:
-        settings = self._settings.rule
-        recent = settings.window_min + settings.keep_firing_min
-        past = store.read_past(connection, rules.rules.kinds, cursor, self._detector.lookback, recent)
-        self._detector.rebuild(past.since, past.hours, past.minutes)
-        if cursor != store.NEVER:
-            log.info("rebuilt", cursor=cursor.isoformat(), scopes=len(past.hours), minutes=len(past.minutes))
+    def _rebuild(self, connection: Connection, cursor: datetime) -> None:
+        """Bring the detector to where it stood when the minute of the cursor was decided."""
+        detector = self._detector = SurgeDetector(self._settings.detection)
+        stored = detector_store.read_state(connection)
+        self._stored = store.NEVER
+        if cursor == store.NEVER:
+            return
+        if stored is not None:
+            try:
+                detector.restore(stored[1])
+                self._stored = stored[0]
+            except ValueError as error:
+                log.warning("relearning", error=str(error))
+        minutes = 0
+        for minute, arrivals in self._past(connection, cursor):
+            detector.step(minute, arrivals)
+            minutes += 1
+        log.info("rebuilt", cursor=cursor.isoformat(), state=self._stored.isoformat(), minutes=minutes)
+
+    def _past(self, connection: Connection, cursor: datetime) -> Iterator[tuple[int, Mapping[str, Arrival]]]:
+        """What came since the stored state; without one, what the baselines need, as it stands in the rows now."""
+        if self._stored != store.NEVER:
+            yield from detector_store.read_decided(connection, self._stored)
+            return
+        after = cursor - self._detector.lookback * MINUTE
+        while after < cursor:
+            arrivals, after = detector_store.read_arrivals(connection, ALWAYS, after, cursor, self._chunk_rows)
+            yield from arrivals.items()

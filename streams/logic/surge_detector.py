@@ -50,6 +50,11 @@ class SurgeDetector:
         self.start: Ints = np.zeros(0, np.int64)
         self.sums: Floats = np.zeros((6, 0))
 
+    @property
+    def lookback(self) -> int:
+        """Minutes of history that a baseline goes by."""
+        return (self._settings.baseline_days + self._settings.guard_days + 1) * DAY
+
     def step(self, minute: int, arrivals: Mapping[str, Arrival], watched: Collection[str] = ()) -> list[Signal]:
         """Take in a minute, later than all before; signals of what brought something or is watched, in order of their names."""
         self._roll(minute)

@@ -103,7 +103,7 @@ def test_a_burst_fires_with_its_evidence_and_resolves(context: Context) -> None:
     assert incident["opened_at"] <= incident["fired_at"] <= START + 4 * MINUTE
     stories = incident["inputs"]["stories"]
     assert stories == len(incident["evidence"]) >= 4
-    assert incident["summary"].startswith(f"Boeing: {stories} negative stories in 6 h, weight ")
+    assert incident["summary"].startswith(f"Boeing: {stories} negative stories in {stories} min, weight ")
     assert incident["surprise"] >= incident["threshold"]
     first = incident["evidence"][0]
     assert first["title"] == "Boeing falls 0"
