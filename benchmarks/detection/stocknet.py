@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from rich.console import Console
 from rich.progress import Progress
 
 from models.artifact import SHIPPED, load_artifact
@@ -23,8 +24,6 @@ from streams.logic.linking import CASHTAG, Linker
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from models.engine import TextEngine
 
 VERSION = 1
 """Changes whenever what is cached does."""
@@ -55,7 +54,7 @@ def tweets(settings: Settings) -> "pd.DataFrame":
             "minute": frame["created_at"].astype("int64") // (60 * 1_000_000),
             "relevance": np.array(relevances, np.float32) / 100,
             "leader": _leaders(frame, settings),
-            "negative": _negatives(passages, settings, "scoring tweets"),
+            "negative": _negatives(passages, settings, "scoring tweets", cache.with_suffix(".npy")),
             "start": [span[0] if span else -1 for span in spans],
             "end": [span[1] if span else -1 for span in spans],
         }
@@ -82,7 +81,8 @@ def negative_stories(settings: Settings, frame: "pd.DataFrame", year: int) -> "p
     for row in own.itertuples():
         other = str(rng.choice(names[names != row.ticker]))
         passages.append(_renamed(str(row.text), str(row.ticker), (int(row.start), int(row.end)), other))
-    made = own[["ticker", "relevance"]].assign(negative=_negatives(passages, settings, f"scoring renamed stories of {year}"))
+    scored = _negatives(passages, settings, f"scoring renamed stories of {year}", cache.with_suffix(".npy"))
+    made = own[["ticker", "relevance"]].assign(negative=scored)
     _store(made, cache)
     return made
 
@@ -162,21 +162,26 @@ def _leaders(frame: "pd.DataFrame", settings: Settings) -> "np.ndarray[tuple[int
     return ~frame.assign(story=[stories_of[key] for key in frame["id"]]).duplicated(["ticker", "story"]).to_numpy()
 
 
-def _negatives(passages: Sequence[Passage], settings: Settings, what: str) -> "np.ndarray[tuple[int], np.dtype[np.float32]]":
-    """P(negative) of each passage."""
+def _negatives(
+    passages: Sequence[Passage], settings: Settings, what: str, half_done: Path
+) -> "np.ndarray[tuple[int], np.dtype[np.float32]]":
+    """P(negative) of each passage. What was scored is kept in `half_done` until all of it is, so that a run can be cut short."""
     from models.engine import load_engine
 
-    engine: TextEngine = load_engine(settings)
+    engine = load_engine(settings)
     place = engine.sentiment_labels.index("negative")
     different = list(dict.fromkeys(passages))
-    found: dict[Passage, float] = {}
-    with Progress(transient=True) as progress:
-        task = progress.add_task(what, total=len(different))
-        for start in range(0, len(different), CHUNK):
-            chunk = different[start : start + CHUNK]
-            scores = engine.score(chunk)
-            found.update((passage, score.sentiment[place]) for passage, score in zip(chunk, scores, strict=True))
+    scored: list[float] = np.load(half_done).tolist() if half_done.is_file() else []
+    half_done.parent.mkdir(parents=True, exist_ok=True)
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(what, total=len(different), completed=len(scored))
+        while len(scored) < len(different):
+            chunk = different[len(scored) : len(scored) + CHUNK]
+            scored += [score.sentiment[place] for score in engine.score(chunk)]
+            np.save(half_done, np.array(scored))
             progress.advance(task, len(chunk))
+    half_done.unlink()
+    found = dict(zip(different, scored, strict=True))
     return np.array([found[passage] for passage in passages], np.float32)
 
 
