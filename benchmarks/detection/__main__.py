@@ -1,6 +1,6 @@
 """`make bench-detection`: tables on standard error, one JSON line last.
 
-python -m benchmarks.detection [--quick] [--seeds N] [--search N] [--workers N] [--write docs/detection.json]
+python -m benchmarks.detection [--quick] [--only SCENE] [--seeds N] [--search N] [--workers N] [--write docs/detection.json]
 """
 
 import argparse
@@ -26,6 +26,7 @@ def main() -> None:
     """Run the scenes, every detector on each, in as many processes as asked for."""
     parser = argparse.ArgumentParser(prog="make bench-detection", description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="simulated scopes only, one seed, in seconds: checks the harness")
+    parser.add_argument("--only", choices=(STOCKNET, SIMULATED), help="one scene: StockNet needs its data, simulated none")
     parser.add_argument("--seeds", type=int, default=5, help="shuffles with bursts on which figures are taken")
     parser.add_argument("--search", type=int, default=8, help="configurations that each detector may try")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
@@ -48,7 +49,7 @@ def main() -> None:
 
 def run(options: argparse.Namespace, console: Console) -> tuple[dict[str, Any], list[str]]:
     """Everything that was measured as JSON, and its tables in Markdown."""
-    scenes = [QUICK] if options.quick else [STOCKNET, SIMULATED]
+    scenes = [QUICK] if options.quick else [options.only] if options.only else [STOCKNET, SIMULATED]
     found = _detectors(scenes, options, console)
     main_scene = found[scenes[0]]
     rates = [rate for rate in main_scene[SQUALL] if rate.replace(".", "", 1).isdigit()]

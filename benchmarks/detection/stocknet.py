@@ -35,7 +35,7 @@ POOL = 1_500
 
 
 def tweets(settings: Settings) -> "pd.DataFrame":
-    """All rows with `minute`, `relevance` (0 to 1), `leader` (first of its story for this ticker) and `negative` (0 to 1).
+    """All rows with `minute`, `relevance` (0 to 1), `leader` (first of its story for its ticker), and `negative` of leaders.
 
     Raises:
         UserError: the data is missing.
@@ -48,13 +48,16 @@ def tweets(settings: Settings) -> "pd.DataFrame":
     if cache.is_file():
         return frame.join(pd.read_parquet(cache))
     relevances, spans = _links(frame)
-    passages = [Passage(text, span) for text, span in zip(frame["text"], spans, strict=True)]
+    leader = _leaders(frame, settings)
+    negative = np.zeros(len(frame), np.float32)
+    passages = [Passage(str(frame["text"].iat[row]), spans[row]) for row in np.flatnonzero(leader)]
+    negative[leader] = _negatives(passages, settings, "scoring tweets", cache.with_suffix(".npy"))
     made = pd.DataFrame(
         {
             "minute": frame["created_at"].astype("int64") // (60 * 1_000_000),
             "relevance": np.array(relevances, np.float32) / 100,
-            "leader": _leaders(frame, settings),
-            "negative": _negatives(passages, settings, "scoring tweets", cache.with_suffix(".npy")),
+            "leader": leader,
+            "negative": negative,
             "start": [span[0] if span else -1 for span in spans],
             "end": [span[1] if span else -1 for span in spans],
         }
