@@ -6,16 +6,17 @@ import socket
 import ssl
 import warnings
 import zlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from io import BytesIO
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
 from squall.settings import HttpSettings
 
+T = TypeVar("T")
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 SCHEMES = ("http", "https")
@@ -116,13 +117,21 @@ def is_public(address: Address) -> bool:
 class GuardedClient:
     """Fetches from addresses that others chose: only public ones, and within the settings' size, time and redirect limits.
 
-    Used as an asynchronous context manager. `verify` takes the place of the public certificate authorities.
+    Used as an asynchronous context manager. `verify` takes the place of the public certificate authorities,
+    and `private_setting` is the setting that a refusal of a private address names.
     """
 
-    def __init__(self, settings: HttpSettings, verify: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        settings: HttpSettings,
+        verify: ssl.SSLContext | None = None,
+        private_setting: str = "SQUALL_HTTP__ALLOW_PRIVATE",
+    ) -> None:
         self._settings = settings
         self._client = httpx.AsyncClient(
-            transport=_CheckedTransport(allow_private=settings.allow_private, verify=verify or True),
+            transport=_CheckedTransport(
+                allow_private=settings.allow_private, verify=verify or True, private_setting=private_setting
+            ),
             timeout=settings.timeout_s,
             trust_env=False,
             headers={"User-Agent": "squall", "Accept-Encoding": "gzip"},
@@ -134,9 +143,29 @@ class GuardedClient:
         Raises:
             FetchError: it cannot be fetched, or must not be.
         """
+        return await self._in_time(self._follow(url, headers or {}))
+
+    async def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> None:
+        """Post to an address; no redirect is followed, and anything but a 2xx answer is an error.
+
+        Raises:
+            FetchError: it was not taken, or must not be posted there.
+        """
+        await self._in_time(self._post(url, content, headers))
+
+    async def _post(self, url: str, content: bytes, headers: Mapping[str, str]) -> None:
+        if not is_web_link(url):
+            raise FetchError("only http and https addresses are posted to")
+        async with self._client.stream("POST", url, content=content, headers=dict(headers)) as response:
+            if response.status_code in REDIRECTS:
+                raise FetchError(f"status {response.status_code}: a redirect is not followed")
+            if not response.is_success:
+                raise FetchError(f"status {response.status_code} {response.reason_phrase}".strip())
+
+    async def _in_time(self, work: Awaitable[T]) -> T:
         try:
             async with asyncio.timeout(self._settings.timeout_s):
-                return await self._follow(url, headers or {})
+                return await work
         except TimeoutError:
             raise FetchError(f"no complete answer within {self._settings.timeout_s:g} s") from None
         except httpx.InvalidURL as error:
@@ -187,8 +216,9 @@ class _CheckedTransport(httpx.AsyncBaseTransport):
     """Resolves a host itself, checks every address it has, and connects to a checked one: a second answer of the name server
     never counts. Connections are not kept, since they are known by address and not by the host that TLS was agreed with."""
 
-    def __init__(self, *, allow_private: bool, verify: ssl.SSLContext | bool) -> None:
+    def __init__(self, *, allow_private: bool, verify: ssl.SSLContext | bool, private_setting: str) -> None:
         self._allow_private = allow_private
+        self._private_setting = private_setting
         self._inner = httpx.AsyncHTTPTransport(verify=verify, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -217,9 +247,7 @@ class _CheckedTransport(httpx.AsyncBaseTransport):
         addresses = list(dict.fromkeys(ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found))
         refused = [address for address in addresses if not (self._allow_private or is_public(address))]
         if refused:
-            raise FetchError(
-                f"{host} is {refused[0]}, which is not public; SQUALL_HTTP__ALLOW_PRIVATE=true allows such addresses"
-            )
+            raise FetchError(f"{host} is {refused[0]}, which is not public; {self._private_setting}=true allows such addresses")
         return addresses
 
     async def aclose(self) -> None:

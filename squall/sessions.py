@@ -64,3 +64,24 @@ def available_at(start: datetime, interval: str = "1d", exchange: str = EXCHANGE
     length = interval_length(interval)
     close = session_close(start, exchange) if interval == "1d" else None
     return close or start.astimezone(UTC) + length
+
+
+@cache
+def week_slots(day: date, exchange: str = EXCHANGE) -> tuple[int, ...]:
+    """Local hour of the week of each of a UTC day's 24 hours: 0 is Monday's first. A day without a session counts as a Sunday.
+
+    Days before the calendar's first session or after its last known one are taken by their weekday.
+
+    Raises:
+        ValueError: unknown exchange.
+    """
+    zone, closes = _closes(exchange)
+    first, last = next(iter(closes)), next(reversed(closes))
+    start = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    slots = []
+    for hour in range(24):
+        local = (start + timedelta(hours=hour)).astimezone(zone)
+        here = local.date()
+        holiday = first <= here <= last and local.weekday() < 5 and here not in closes
+        slots.append(24 * (6 if holiday else local.weekday()) + local.hour)
+    return tuple(slots)

@@ -7,9 +7,9 @@ import os
 import re
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NestedSecretsSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from squall.errors import UsageError
@@ -77,28 +77,48 @@ class StorySettings(Section):
     window_h: int = Field(72, ge=1, description="how far apart in event time a repeat may be")
 
 
-class RuleSettings(Section):
-    """The first surge rule: negative mass of a company in a window against its own past."""
+class DetectionSettings(Section):
+    """The detector of surges: what it promises, and what past it goes by."""
 
-    window_min: int = Field(360, ge=1, description="the window whose negative mass is judged")
-    baseline_days: int = Field(28, ge=1)
-    guard_h: int = Field(24, ge=0, description="hours before the window that are no part of its baseline")
-    min_stories: int = Field(4, ge=1, description="negative mentions in the window at least")
-    fire: float = Field(3.0, gt=0, description="surprise (log10) from which an incident fires")
-    resolve: float = Field(1.5, ge=0, description="surprise below which it resolves")
-    keep_firing_min: int = Field(60, ge=0, description="minutes below the resolve level before it resolves")
-    min_negative_share: float = Field(0.5, ge=0, le=1)
-    severity: Literal["critical", "high", "medium", "info"] = "high"
+    budget: float = Field(1.0, gt=0, le=1000, description="false incidents a day over all companies together")
+    wide_budget: float = Field(0.2, gt=0, le=1000, description="the same over sectors, topics and the market")
+    calibration: float = Field(0.0, ge=-4, le=4, description="log10 of what the alarm line is multiplied by")
+    baseline_days: int = Field(28, ge=1, le=365)
+    guard_days: int = Field(2, ge=0, le=14, description="days before today that are no part of the baseline")
+    caution: float = Field(1.645, ge=0, le=4, description="normal quantile of what a rate may be over the next hour")
+    exchange: str = Field("XNYS", description="ISO 10383 code of the exchange whose sessions and holidays shape the week")
 
 
 class NotifySettings(Section):
-    """Where alerts go."""
+    """Where alerts go. A rule names its channels: console, webhook, or one of `apprise`."""
 
     console: bool = Field(True, description="print alerts on the worker's standard output")
-    webhook_url: SecretStr | None = Field(None, description="POST each alert there as JSON")
+    webhook_url: SecretStr | None = Field(None, description="POST alerts there, in the form of Alertmanager's webhooks")
+    webhook_secret: SecretStr | None = Field(None, description="signs what is posted: header X-Squall-Signature, HMAC-SHA256")
+    apprise: dict[str, SecretStr] = Field(
+        {}, description='channels by name, as Apprise URLs in JSON: {"desk": "slack://…", "mail": "mailto://…"}'
+    )
+    allow_private: bool = Field(False, description="let the webhook resolve to private and loopback addresses")
+    timeout_s: float = Field(10.0, gt=0, le=60)
+    link_base: str | None = Field(None, description="address of the dashboard in links; unset: where it listens")
     in_namespaces: bool = Field(False, description="also for replays, whose channels are off otherwise")
-    lease_s: int = Field(30, ge=1)
+    lease_s: int = Field(90, ge=1, description="after so long without word a delivery is taken for lost; more than timeout_s")
     max_attempts: int = Field(8, ge=1)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for name in self.apprise:
+            if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", name) or name in ("topic", "console", "webhook"):
+                raise ValueError(f"channel {name!r}: use a lower-case name other than topic, console and webhook")
+        if self.lease_s <= self.timeout_s:
+            raise ValueError("lease_s must be longer than timeout_s")
+        return self
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of the channels that people read."""
+        names = ["console"] if self.console else []
+        return (*names, *(["webhook"] if self.webhook_url else []), *sorted(self.apprise))
 
 
 class HttpSettings(Section):
@@ -141,6 +161,7 @@ class Settings(BaseSettings):
     namespace: str = Field("", pattern=rf"^$|{NAMESPACE_PATTERN}", description="topic prefix and schema of a replay; empty: live")
     data_dir: Path = Field(Path("../shared/data"), description="data sets for training and evaluation")
     companies_file: Path | None = Field(None, description="companies of your own, beside the table that ships")
+    rules_file: Path | None = Field(None, description="rules that a new namespace begins with; unset: those that ship")
     kafka_home: Path | None = Field(
         None,
         validation_alias=AliasChoices("SQUALL_KAFKA_HOME", "KAFKA_HOME"),
@@ -153,7 +174,7 @@ class Settings(BaseSettings):
     model: ModelSettings = ModelSettings()
     stream: StreamSettings = StreamSettings()
     story: StorySettings = StorySettings()
-    rule: RuleSettings = RuleSettings()
+    detection: DetectionSettings = DetectionSettings()
     notify: NotifySettings = NotifySettings()
     http: HttpSettings = HttpSettings()
     dashboard: DashboardSettings = DashboardSettings()

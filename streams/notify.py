@@ -1,100 +1,39 @@
 """Notify: delivers what the outbox holds to the channels in force. May tell twice, never not at all."""
 
-import sys
 from collections.abc import Sequence
-from typing import IO, Any, Protocol
 
 import msgspec
 import structlog
 
 from squall.records import Alert, encode
-from squall.settings import Settings
 from squall.topics import ALERTS
 from streams import outbox_store as store
-from streams.outbox_store import Notification
+from streams.alerts import TOPIC, channel_names
+from streams.channels import Channel, Delivery, open_channel
+from streams.outbox_store import Batch
 from streams.runtime import Context, Parts, Periodic, Send
 
-TOPIC = "topic"
-CONSOLE = "console"
-WEBHOOK = "webhook"
 INTERVAL_S = 0.5
-TIMEOUT_S = 10.0
 FIRST_PAUSE_S = 2.0
 LONGEST_PAUSE_S = 300.0
-TOPIC_BATCH = 100
-GLYPHS = {"critical": "◆", "high": "▲", "medium": "●", "info": "○"}
+TOPIC_BATCHES = 100
 log = structlog.get_logger("squall.notify")
-
-
-def channel_names(settings: Settings) -> tuple[str, ...]:
-    """The channels in force. A replay speaks on its own topic only, unless its settings ask for more."""
-    names = [TOPIC]
-    if not settings.namespace or settings.notify.in_namespaces:
-        names += [CONSOLE] if settings.notify.console else []
-        names += [WEBHOOK] if settings.notify.webhook_url else []
-    return tuple(names)
 
 
 def parts(context: Context) -> Parts:
     """One task a channel, so that a slow one keeps no other waiting."""
     settings = context.settings
-    channels: dict[str, Channel] = {CONSOLE: Console(sys.__stdout__ or sys.stdout)}
-    if settings.notify.webhook_url:
-        channels[WEBHOOK] = Webhook(settings.notify.webhook_url.get_secret_value())
     periodics = [Periodic("notify topic", INTERVAL_S, TopicNotifier(context).run)]
     periodics += [
-        Periodic(f"notify {name}", INTERVAL_S, Notifier(context, name, channels[name]).run)
+        Periodic(f"notify {name}", INTERVAL_S, Notifier(context, name, open_channel(settings, name)).run)
         for name in channel_names(settings)
         if name != TOPIC
     ]
     return Parts(periodics=tuple(periodics))
 
 
-class Channel(Protocol):
-    """Where alerts go. Whatever it raises is a failed attempt."""
-
-    def deliver(self, alert: Alert, key: str) -> None:
-        """Deliver one alert; the same key means the same alert again."""
-        ...
-
-
-class Console:
-    """Prints a line an alert, and its heaviest headlines."""
-
-    def __init__(self, out: IO[str]) -> None:
-        self._out = out
-
-    def deliver(self, alert: Alert, key: str) -> None:  # noqa: ARG002 - a line needs no key
-        """Print the alert."""
-        self._out.write(alert_text(alert) + "\n")
-        self._out.flush()
-
-
-class Webhook:
-    """Posts each alert as JSON; anything but a 2xx answer is a failure."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-
-    def deliver(self, alert: Alert, key: str) -> None:
-        """Post the alert."""
-        import httpx
-
-        headers = {"Content-Type": "application/json", "Idempotency-Key": key}
-        httpx.post(self._url, content=encode(alert), headers=headers, timeout=TIMEOUT_S).raise_for_status()
-
-
-def alert_text(alert: Alert, headlines: int = 3) -> str:
-    """An alert as people read it on a terminal."""
-    glyph = GLYPHS.get(alert.severity, "○")
-    lines = [f"{glyph} {alert.severity.upper()} {alert.state}  {alert.at:%Y-%m-%d %H:%M} UTC  {alert.summary}"]
-    for story in alert.evidence[:headlines]:
-        lines.append(f"    {story['title']} ({story['source']})")
-    return "\n".join(lines)
-
-
 class Notifier:
-    """Delivers the notifications of one channel, one at a time, with no transaction open meanwhile."""
+    """Delivers the notifications of one channel, a group at a time, with no transaction open meanwhile."""
 
     def __init__(self, context: Context, name: str, channel: Channel) -> None:
         self._engine = context.engine
@@ -106,23 +45,23 @@ class Notifier:
         """Deliver all that is due."""
         while True:
             with self._engine.begin() as connection:
-                claimed = store.claim(connection, self._name, self._settings.lease_s, 1)
-            if not claimed:
+                batch = store.claim(connection, self._name, self._settings.lease_s)
+            if batch is None:
                 return ()
-            self._deliver(claimed[0])
+            self._deliver(batch)
 
-    def _deliver(self, one: Notification) -> None:
+    def _deliver(self, batch: Batch) -> None:
         try:
-            self._channel.deliver(_alert(one.payload), f"{one.incident_id}-{one.number}")
+            self._channel.deliver(Delivery(batch.key, batch.group_key, _alerts(batch)))
         except Exception as error:
-            again = pause(one.attempts) if one.attempts < self._settings.max_attempts else None
+            again = pause(batch.attempts) if batch.attempts < self._settings.max_attempts else None
             reason = f"{type(error).__name__}: {error}".splitlines()[0][:500]
-            log.warning("not delivered", channel=self._name, attempt=one.attempts, again_in_s=again, error=reason)
+            log.warning("not delivered", channel=self._name, attempt=batch.attempts, again_in_s=again, error=reason)
             with self._engine.begin() as connection:
-                store.mark_failed(connection, one.id, reason, again)
+                store.mark_failed(connection, batch, reason, again)
             return
         with self._engine.begin() as connection:
-            store.mark_delivered(connection, [one.id])
+            store.mark_delivered(connection, batch)
 
 
 class TopicNotifier:
@@ -131,16 +70,18 @@ class TopicNotifier:
     def __init__(self, context: Context) -> None:
         self._engine = context.engine
         self._lease_s = context.settings.notify.lease_s
-        self._sent: list[int] = []
+        self._sent: list[Batch] = []
 
     def run(self) -> Sequence[Send]:
         """Mark what was sent, and claim what is to be sent next."""
+        claimed: list[Batch] = []
         with self._engine.begin() as connection:
-            if self._sent:
-                store.mark_delivered(connection, self._sent)
-            claimed = store.claim(connection, TOPIC, self._lease_s, TOPIC_BATCH)
-        self._sent = [one.id for one in claimed]
-        return [Send(ALERTS, one.incident_id.encode(), encode(_alert(one.payload))) for one in claimed]
+            for batch in self._sent:
+                store.mark_delivered(connection, batch)
+            while len(claimed) < TOPIC_BATCHES and (batch := store.claim(connection, TOPIC, self._lease_s)) is not None:
+                claimed.append(batch)
+        self._sent = claimed
+        return [Send(ALERTS, alert.incident_id.encode(), encode(alert)) for batch in claimed for alert in _alerts(batch)]
 
 
 def pause(attempts: int) -> float:
@@ -148,5 +89,5 @@ def pause(attempts: int) -> float:
     return float(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** (attempts - 1)))
 
 
-def _alert(payload: dict[str, Any]) -> Alert:
-    return msgspec.convert(payload, Alert)
+def _alerts(batch: Batch) -> tuple[Alert, ...]:
+    return tuple(msgspec.convert(payload, Alert) for payload in batch.payloads)

@@ -236,10 +236,13 @@ def _decided(mention: Mention) -> dict[str, Any]:
     }
 
 
+COUNTED = ("negative", "neutral", "positive", "topic", "undiluted", "weight", "share", "sector_share", "withdrawn")
+"""The columns of a score that decisions are made from."""
+
+
 def _counted(row: ScoreRow) -> dict[str, Any]:
     """What of a score decisions are made from."""
-    names = ("negative", "neutral", "positive", "topic", "undiluted", "weight", "share", "sector_share", "withdrawn")
-    return {name: getattr(row, name) for name in names}
+    return {name: getattr(row, name) for name in COUNTED}
 
 
 def _changes(old: ScoreRow, new: ScoreRow) -> list[Change]:

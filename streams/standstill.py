@@ -9,12 +9,13 @@ from sqlalchemy import Connection
 from squall.records import Alert, content_id, encode, minute_of
 from squall.scopes import MARKET, scope_name
 from squall.settings import Settings
-from streams import watch_store as store
+from streams import incident_store as store
+from streams.alerts import channel_names, group_key
 from streams.logic.incidents import at_minute
-from streams.notify import channel_names
 from streams.runtime import Context, Send
+from streams.watch_store import read_watermark
 
-RULE = "watermark"
+RULE = store.WATERMARK
 SEVERITY = "critical"
 
 
@@ -33,7 +34,7 @@ class Standstill:
     def run(self) -> Sequence[Send]:
         """Look at the watermark once."""
         with self._engine.begin() as connection:
-            watermark = store.read_watermark(connection, self._settings.kafka.partitions)
+            watermark = read_watermark(connection, self._settings.kafka.partitions)
             if watermark is None:
                 return ()
             self._resolve(connection, watermark)
@@ -45,7 +46,7 @@ class Standstill:
 
     def _open(self, connection: Connection, watermark: datetime) -> None:
         minute = minute_of(watermark)
-        if store.open_incidents(connection, RULE):
+        if store.open_standstills(connection):
             return
         summary = (
             f"Nothing has come through since {minute:%Y-%m-%d %H:%M} UTC: the pipeline stands still, and no surge can be seen"
@@ -74,7 +75,7 @@ class Standstill:
 
     def _resolve(self, connection: Connection, watermark: datetime) -> None:
         minute = minute_of(watermark)
-        for incident in store.open_incidents(connection, RULE):
+        for incident in store.open_standstills(connection):
             since = at_minute(incident.opened)
             if minute > since:
                 values = {"state": "resolved", "resolved_at": minute, "updated_at": minute}
@@ -97,4 +98,5 @@ class Standstill:
             threshold=0.0,
             summary=summary,
         )
-        store.add_outbox(connection, key, number, channel_names(self._settings), encode(alert))
+        for channel in channel_names(self._settings):
+            store.add_outbox(connection, key, number, channel, encode(alert), group=group_key({"rule": RULE}))

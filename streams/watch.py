@@ -1,21 +1,22 @@
 """Watch: decides each closed minute once, and drives the incidents. Any worker can be it; the cursor's row lock says which is."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 import structlog
 from sqlalchemy import Connection
 
-from squall.db.readback import read_names
-from squall.records import Alert, encode
-from squall.scopes import scope_name
+from squall.db.rules import InForce, begin_rules, next_change, rules_at
+from squall.errors import UserError
+from squall.scopes import Kind
+from streams import detector_store, incident_store
 from streams import watch_store as store
 from streams.evidence_store import read_stories
-from streams.logic.incidents import EVIDENCE_ROWS, Evidence, Incident, Step, Watch, at_minute, inputs, minute_number, summary
-from streams.logic.surge import Rule, WindowDetector
-from streams.notify import channel_names
+from streams.incident_writer import IncidentWriter
+from streams.logic.detection import Arrival
+from streams.logic.incidents import Evidence, Watch, at_minute, minute_number
+from streams.logic.surge_detector import SurgeDetector
 from streams.runtime import Context, Parts, Periodic, Send
 from streams.standstill import Standstill
 
@@ -23,6 +24,9 @@ INTERVAL_S = 0.5
 CHUNK_ROWS = 4000
 PATIENCE_S = 5.0
 MINUTE = timedelta(minutes=1)
+STORE_EVERY = timedelta(hours=6)
+ALWAYS: tuple[Kind, ...] = ("company", "sector", "topic", "market")
+"""Kinds of scope that the detector always sees; others where a rule asks for them."""
 log = structlog.get_logger("squall.watch")
 
 
@@ -44,16 +48,15 @@ class Watcher:
     """
 
     def __init__(self, context: Context, *, chunk_rows: int = CHUNK_ROWS, patience_s: float = PATIENCE_S) -> None:
-        settings = context.settings
+        settings = self._settings = context.settings
         self._engine = context.engine
         self._partitions = settings.kafka.partitions
         self._lateness = timedelta(seconds=settings.stream.lateness_s)
-        self._channels = channel_names(settings)
-        self._rule = Rule(settings.rule)
         self._chunk_rows = chunk_rows
         self._patience_s = patience_s
-        self._detector = WindowDetector(settings.rule)
-        self._watch = Watch(self._rule, self._detector)
+        self._detector = SurgeDetector(settings.detection)
+        self._stored = store.NEVER
+        """The minute after which the detector's state was stored last."""
         self._at: datetime | None = None
         """The last minute that the detector has taken in; None: it must be rebuilt."""
         self._behind: tuple[datetime, float] | None = None
@@ -92,113 +95,77 @@ class Watcher:
             if cursor is None or closed is None or closed <= cursor:
                 self._at = known
                 return False
+            rules = self._rules_after(connection, cursor)
+            # Other rules are for another transaction.
+            change = next_change(connection, cursor + MINUTE)
+            end = closed if change is None else min(closed, change - MINUTE)
             if known != cursor:
                 self._rebuild(connection, cursor)
             store.stop_writers(connection)
-            self._watch.resume(store.open_incidents(connection, self._rule.name), minute_number(cursor))
-            arrivals, all_read = store.read_minutes(connection, self._rule.kinds, cursor, closed, self._chunk_rows)
-            until = minute_number(closed) if all_read else max(arrivals)
-            steps = self._watch.run(arrivals, until, lambda scope, minute: self._stories(connection, scope, minute))
-            self._write(connection, steps)
-            store.move_cursor(connection, at_minute(until))
-        self._at = at_minute(until)
-        return not all_read
+            sectors = incident_store.read_sectors(connection)
+            watch = Watch(rules.rules, self._detector, sectors, rules.lists)
+            steps = watch.resume(
+                incident_store.watched_incidents(connection, cursor - watch.reopen_within * MINUTE),
+                minute_number(cursor),
+                incident_store.read_silences(connection, cursor),
+            )
+            kinds = {*ALWAYS, *rules.rules.kinds}
+            arrivals, until = detector_store.read_arrivals(connection, kinds, cursor, end, self._chunk_rows)
+
+            def stories(scope: str, minute: int, window: int) -> tuple[Evidence, ...]:
+                return read_stories(connection, scope, at_minute(minute) + MINUTE, window * MINUTE)
+
+            steps += watch.run(arrivals, minute_number(until), stories)
+            if steps:
+                IncidentWriter(connection, self._settings, rules, sectors).write(steps)
+            detector_store.add_decided(connection, arrivals)
+            stored = self._store_state(connection, until)
+            store.move_cursor(connection, until)
+        self._at, self._stored = until, stored
+        return until < closed
+
+    def _store_state(self, connection: Connection, until: datetime) -> datetime:
+        """Store the detector's state where that is due; returns the minute of the stored one."""
+        if until - self._stored < STORE_EVERY:
+            return self._stored
+        detector_store.store_state(connection, until, self._detector.export())
+        return until
+
+    def _rules_after(self, connection: Connection, cursor: datetime) -> InForce:
+        """The rules that the minute after the cursor is decided by."""
+        rules = rules_at(connection, cursor + MINUTE)
+        if rules is None:
+            begin_rules(connection, self._settings)
+            rules = rules_at(connection, cursor + MINUTE)
+        if rules is None:
+            raise UserError("there are no rules")
+        return rules
 
     def _rebuild(self, connection: Connection, cursor: datetime) -> None:
-        settings = self._rule.settings
-        recent = settings.window_min + settings.keep_firing_min
-        past = store.read_past(connection, self._rule.kinds, cursor, self._detector.lookback, recent)
-        self._detector.rebuild(past.since, past.hours, past.minutes)
-        if cursor != store.NEVER:
-            log.info("rebuilt", cursor=cursor.isoformat(), scopes=len(past.hours), minutes=len(past.minutes))
-
-    def _stories(self, connection: Connection, scope: str, minute: int) -> tuple[Evidence, ...]:
-        return read_stories(connection, scope, at_minute(minute) + MINUTE, self._rule.settings.window_min * MINUTE)
-
-    def _write(self, connection: Connection, steps: Sequence[Step]) -> None:
-        if not steps:
+        """Bring the detector to where it stood when the minute of the cursor was decided."""
+        detector = self._detector = SurgeDetector(self._settings.detection)
+        stored = detector_store.read_state(connection)
+        self._stored = store.NEVER
+        if cursor == store.NEVER:
             return
-        companies, topics = read_names(connection)
-        opened: dict[str, dict[str, Any]] = {}
-        changed: dict[str, dict[str, Any]] = {}
-        for step in steps:
-            key = step.incident.id
-            if step.kind == "opened":
-                opened[key] = self._row(step, scope_name(step.incident.scope, companies, topics))
-                continue
-            row = opened[key] if key in opened else changed.setdefault(key, {})
-            row |= _numbers(step.incident)
-            if step.kind == "fired":
-                row |= self._frozen(step, scope_name(step.incident.scope, companies, topics))
-        # What resolved is written first: only one incident of a scope may be open.
-        for key, row in changed.items():
-            store.update_incident(connection, key, row)
-        for row in opened.values():
-            store.insert_incident(connection, row)
-        for step in steps:
-            self._record(connection, step, scope_name(step.incident.scope, companies, topics))
+        if stored is not None:
+            try:
+                detector.restore(stored[1])
+                self._stored = stored[0]
+            except ValueError as error:
+                log.warning("relearning", error=str(error))
+        minutes = 0
+        for minute, arrivals in self._past(connection, cursor):
+            detector.step(minute, arrivals)
+            minutes += 1
+        log.info("rebuilt", cursor=cursor.isoformat(), state=self._stored.isoformat(), minutes=minutes)
 
-    def _row(self, step: Step, name: str) -> dict[str, Any]:
-        incident, settings = step.incident, self._rule.settings
-        return {
-            "id": incident.id,
-            "rule": self._rule.name,
-            "rule_version": self._rule.version,
-            "scope": incident.scope,
-            "severity": settings.severity,
-            "opened_at": at_minute(incident.opened),
-            "threshold": settings.fire,
-            **_numbers(incident),
-            **self._frozen(step, name),
-        }
-
-    def _frozen(self, step: Step, name: str) -> dict[str, Any]:
-        """The columns that stay as they were when the incident opened, and then when it fired."""
-        stories = len(step.stories)
-        return {
-            "summary": summary(name, self._rule.settings, step.signal, stories),
-            "inputs": inputs(self._rule, step.signal, stories),
-            "evidence": step.stories[:EVIDENCE_ROWS],
-        }
-
-    def _record(self, connection: Connection, step: Step, name: str) -> None:
-        if step.kind == "updated":
+    def _past(self, connection: Connection, cursor: datetime) -> Iterator[tuple[int, Mapping[str, Arrival]]]:
+        """What came since the stored state; without one, what the baselines need, as it stands in the rows now."""
+        if self._stored != store.NEVER:
+            yield from detector_store.read_decided(connection, self._stored)
             return
-        incident, signal = step.incident, step.signal
-        at = at_minute(signal.minute)
-        detail = {"surprise": signal.surprise, "mass": round(signal.mass, 6), "expected": signal.expected}
-        number = store.add_event(connection, incident.id, at=at, kind=step.kind, state=incident.state, detail=detail)
-        if step.kind == "opened" or incident.fired is None:
-            return
-        stories = len(step.stories)
-        alert = Alert(
-            incident_id=incident.id,
-            rule=self._rule.name,
-            scope=incident.scope,
-            scope_name=name,
-            state=incident.state,
-            severity=self._rule.settings.severity,
-            at=at,
-            since=at_minute(incident.opened),
-            surprise=signal.surprise,
-            threshold=self._rule.settings.fire,
-            summary=summary(name, self._rule.settings, signal, stories) if step.kind == "fired" else f"{name}: back to normal",
-            evidence=tuple(_plain(story) for story in step.stories[:EVIDENCE_ROWS]),
-        )
-        store.add_outbox(connection, incident.id, number, self._channels, encode(alert))
-        log.info("incident", kind=step.kind, scope=incident.scope, at=at.isoformat(), surprise=signal.surprise)
-
-
-def _numbers(incident: Incident) -> dict[str, Any]:
-    return {
-        "state": incident.state,
-        "fired_at": None if incident.fired is None else at_minute(incident.fired),
-        "resolved_at": None if incident.resolved is None else at_minute(incident.resolved),
-        "updated_at": at_minute(incident.updated),
-        "surprise": incident.surprise,
-        "peak_surprise": incident.peak,
-    }
-
-
-def _plain(story: Evidence) -> dict[str, Any]:
-    return {name: getattr(story, name) for name in story.__struct_fields__}
+        after = cursor - self._detector.lookback * MINUTE
+        while after < cursor:
+            arrivals, after = detector_store.read_arrivals(connection, ALWAYS, after, cursor, self._chunk_rows)
+            yield from arrivals.items()

@@ -13,6 +13,8 @@ from squall.topics import NEWS
 from streams.logic.articles import EventTimeError, times_of
 
 MINUTE = timedelta(minutes=1)
+# For so long after its last item a replay lets incidents come to their ends.
+CALM_DOWN = timedelta(hours=12)
 
 
 class Item(NamedTuple):
@@ -65,9 +67,8 @@ def broken_items(payloads: Iterable[tuple[datetime, bytes]]) -> list[Item]:
 
 
 def end_of(last: datetime, settings: Settings) -> datetime:
-    """Time of the last time record: its watermark decides the last item's minute and the rule's window after it."""
-    stream, rule = settings.stream, settings.rule
-    return minute_of(last) + MINUTE + timedelta(seconds=stream.lateness_s, minutes=rule.window_min)
+    """Time of the last time record: its watermark decides the last item's minute, and enough after it for incidents to end."""
+    return minute_of(last) + MINUTE + timedelta(seconds=settings.stream.lateness_s) + CALM_DOWN
 
 
 def merge(items: Iterable[Item], settings: Settings, shuffle_s: float = 0, seed: int = 0) -> Iterator[Step]:

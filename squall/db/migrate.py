@@ -10,6 +10,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
+from squall.db import rule_tables  # noqa: F401 - its tables belong to the schema
 from squall.db.partitions import make_partitions
 from squall.db.tables import Base
 from squall.errors import UserError

@@ -274,6 +274,18 @@ class Incident(Base):
     inputs: Mapped[dict[str, Any]]
     """What the decision was made from: frozen when it fired."""
     evidence: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    context: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    """Beside the evidence, frozen with it: the price at that moment, who else is hit, similar past incidents."""
+    holds_since: Mapped[datetime | None]
+    """Since when the rule's conditions have held without a break; None: they do not."""
+    calm_since: Mapped[datetime | None]
+    """Since when it has been below its resolve level without a break; None: it is not."""
+    told_at: Mapped[datetime | None]
+    """Minute of the last notification; None: nobody was told."""
+    parent_id: Mapped[str | None]
+    """The incident of a wider scope that it is rolled up into."""
+    verdict: Mapped[str | None]
+    """What a person said of it: `false` for a false alarm."""
     __table_args__ = (
         Index("incident_open", "rule", "scope", unique=True, postgresql_where=text(f"state IN {OPEN_STATES}")),
         Index("incident_scope", "scope", "opened_at"),
@@ -303,6 +315,12 @@ class Outbox(Base):
     number: Mapped[int]
     """Number of the incident event that caused it."""
     channel: Mapped[str]
+    group_key: Mapped[str] = mapped_column(server_default=text("''"))
+    """Notifications of a group go out together."""
+    interval_s: Mapped[int] = mapped_column(server_default=text("0"))
+    """Seconds between two deliveries of a group at least."""
+    batch: Mapped[str | None]
+    """Those with the same batch are one delivery, and stay it when it is tried again."""
     payload: Mapped[dict[str, Any]]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     due_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -313,6 +331,7 @@ class Outbox(Base):
     error: Mapped[str | None]
     __table_args__ = (
         Index("outbox_once", "incident_id", "number", "channel", unique=True),
+        Index("outbox_group", "channel", "group_key", "delivered_at"),
         Index("outbox_due", "due_at", postgresql_where=text("delivered_at IS NULL AND dead_at IS NULL")),
     )
 

@@ -1,31 +1,60 @@
 """How signals become incidents: pending, firing, acknowledged, resolved. Pure; minutes are integers since 1970.
 
-*pending*: the surprise is above the line, but too few stories say so. *firing*: enough do. *acknowledged*: a person has seen it;
-only people acknowledge. *resolved*: the surprise has stayed below the resolve level for `keep_firing_min`.
+*pending*: a rule's conditions hold, but not for long enough, or too few stories say so. *firing*: enough do. *acknowledged*: a
+person has seen it; only people acknowledge. *resolved*: it has been calm for the rule's `keep_firing_for`, or the rule is gone. A
+surge soon after reopens the incident. An incident of a wider scope takes in those under it; they and silenced ones tell nobody.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, Protocol
 
 from msgspec import Struct, structs
 
+from squall.acts import matches
 from squall.records import content_id
-from squall.settings import RuleSettings
-from streams.logic.mood import Sums
-from streams.logic.surge import Detector, Rule, Signal
+from squall.rules import BREADTH, METRICS, Lists, Rule, RuleSet
+from squall.scopes import parse_scope
 
 State = Literal["pending", "firing", "acknowledged", "resolved"]
-Kind = Literal["opened", "fired", "updated", "resolved"]
+Kind = Literal["opened", "reopened", "fired", "updated", "rolled_up", "released", "told", "repeated", "resolved"]
 EVIDENCE_ROWS = 10
+DEFAULT_WINDOW = 360
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MINUTE = timedelta(minutes=1)
 
 
+class Signal(Protocol):
+    """What the incidents take of a detector's signal; a rule's conditions go by whatever else it holds, too."""
+
+    @property
+    def scope(self) -> str: ...  # noqa: D102
+    @property
+    def minute(self) -> int: ...  # noqa: D102
+    @property
+    def surprise(self) -> float: ...  # noqa: D102
+    @property
+    def mass(self) -> float: ...  # noqa: D102
+    @property
+    def expected(self) -> float: ...  # noqa: D102
+    def _asdict(self) -> dict[str, Any]: ...
+
+
+class Detector(Protocol):
+    """What turns the arrivals of a minute into signals, scope by scope."""
+
+    def step(self, minute: int, arrivals: Mapping[str, Any], watched: Collection[str], /) -> Sequence[Signal]:
+        """Take in a minute; signals of the scopes that brought something, and of those watched."""
+
+    def at(self, scope: str, minute: int) -> Signal:
+        """The signal of a scope at the end of the last minute taken in, or of a later one that brings nothing."""
+
+
 class Incident(Struct, frozen=True, kw_only=True):
-    """A surge in a scope. Surprises are those of the latest and of the highest minute."""
+    """A surge in a scope under a rule. Surprises are those of the latest and of the highest minute."""
 
     id: str
+    rule: str
     scope: str
     state: State
     opened: int
@@ -34,6 +63,12 @@ class Incident(Struct, frozen=True, kw_only=True):
     updated: int
     surprise: float
     peak: float
+    holds_since: int | None = None
+    calm_since: int | None = None
+    told: int | None = None
+    """The minute of its last notification."""
+    parent: str | None = None
+    """The incident of a wider scope that has taken it in."""
 
 
 class Evidence(Struct, frozen=True, kw_only=True):
@@ -53,17 +88,31 @@ class Evidence(Struct, frozen=True, kw_only=True):
     """Articles of the story up to the end of the window."""
 
 
-class Step(Struct, frozen=True):
+class SilenceSpan(NamedTuple):
+    """A silence over the minutes [start, end)."""
+
+    id: int
+    pattern: str
+    start: int
+    end: int
+
+
+class Step(Struct, frozen=True, kw_only=True):
     """What a minute did to an incident. `stories` are those that made it open or fire, heaviest first."""
 
     kind: Kind
+    minute: int
     incident: Incident
-    signal: Signal
+    signal: Signal | None = None
     stories: tuple[Evidence, ...] = ()
+    tell: bool = False
+    """Whether people are to be told."""
+    reason: str | None = None
+    """Why: who keeps it quiet, what took it in, or what ended it, where that is not plain."""
 
 
-Stories = Callable[[str, int], tuple[Evidence, ...]]
-"""The negative stories of a scope in the window that ends with a minute, heaviest first."""
+Stories = Callable[[str, int, int], tuple[Evidence, ...]]
+"""The negative stories of a scope in the window of so many minutes that ends with a minute, heaviest first."""
 
 
 def at_minute(minute: int) -> datetime:
@@ -81,92 +130,143 @@ def incident_id(rule: str, scope: str, opened: int) -> str:
     return content_id("incident", rule, scope, at_minute(opened).isoformat())
 
 
-def is_surge(signal: Signal, rule: RuleSettings) -> bool:
-    """Whether surprise and share of negative are both up."""
-    return signal.surprise >= rule.fire and signal.negative_share >= rule.min_negative_share
+def metrics_of(signal: Signal) -> dict[str, float | None]:
+    """What a rule's conditions can go by; None where the detector does not say."""
+    values: dict[str, float | None] = {name: getattr(signal, name, None) for name in METRICS}
+    values["lift"] = signal.mass / signal.expected if signal.expected > 0 else None
+    line, volume = getattr(signal, "line", None), getattr(signal, "volume_surprise", None)
+    values["excess"] = None if line is None else signal.surprise - line
+    values["volume_excess"] = None if line is None or volume is None else volume - line
+    return values
+
+
+def window_of(rule: Rule, signal: Signal) -> int:
+    """The minutes before the end of a signal's minute whose stories count."""
+    since: int | None = getattr(signal, "since", None)
+    if rule.window is not None or since is None:
+        return rule.window or DEFAULT_WINDOW
+    return max(1, signal.minute - since + 1)
+
+
+Key = tuple[str, str]
+"""Rule and scope."""
 
 
 class Watch:
-    """Drives the incidents of one rule through closed minutes.
+    """Drives the incidents of all rules through closed minutes.
 
-    It keeps nothing that does not follow from the detector's past and the incidents' rows, so that `resume` with those from the
-    database continues exactly where another left off.
+    It keeps nothing that does not follow from the detector and the incidents' rows, so that `resume` with those from the database
+    continues exactly where another left off.
+
+    Args:
+        sectors: sector by company.
+        lists: watch-lists as they stood when the rules were put in force.
     """
 
-    def __init__(self, rule: Rule, detector: Detector) -> None:
-        self._rule = rule
-        self._settings = rule.settings
+    def __init__(self, rules: RuleSet, detector: Detector, sectors: Mapping[str, str], lists: Lists) -> None:
+        self._rules = {rule.name: rule for rule in rules.rules}
+        self._order = {rule.name: number for number, rule in enumerate(rules.rules)}
         self._detector = detector
-        self._open: dict[str, Incident] = {}
-        self._calm_since: dict[str, int] = {}
-        self._wake: dict[str, int] = {}
+        self._sectors = sectors
+        self._lists = lists
+        self._covering: dict[str, tuple[Rule, ...]] = {}
+        self._open: dict[Key, Incident] = {}
+        self._recent: dict[Key, Incident] = {}
+        self._minute = -1
+        self._silences: tuple[SilenceSpan, ...] = ()
+        self._steps: list[Step] = []
 
-    def resume(self, incidents: Iterable[Incident], minute: int) -> None:
-        """Take over the open incidents as they stand after `minute`, the last one decided."""
-        self._open = {incident.scope: incident for incident in incidents}
-        self._calm_since = {}
-        self._wake = {}
-        for incident in self._open.values():
-            calm = self._calm_before(incident, minute)
-            if calm is not None:
-                self._calm_since[incident.scope] = calm
-            self._set_wake(incident.scope, minute)
+    @property
+    def reopen_within(self) -> int:
+        """Minutes after its end in which an incident may reopen, at most."""
+        return max(rule.reopen_within for rule in self._rules.values())
 
-    def _calm_before(self, incident: Incident, minute: int) -> int | None:
-        calm = None
-        for earlier in range(minute, max(incident.opened, minute - self._settings.keep_firing_min) - 1, -1):
-            if self._detector.at(incident.scope, earlier).surprise >= self._settings.resolve:
-                break
-            calm = earlier
-        return calm
+    def resume(self, incidents: Iterable[Incident], minute: int, silences: Iterable[SilenceSpan] = ()) -> list[Step]:
+        """Take over the incidents as they stand after `minute`, the last one decided: those that are open, and those resolved
+        within `reopen_within`. What no rule watches any more is resolved in the next minute; returns those steps."""
+        self._open, self._recent, self._minute = {}, {}, minute
+        self._silences = tuple(sorted(silences))
+        steps = []
+        for incident in sorted(incidents, key=lambda one: (one.opened, one.rule, one.scope)):
+            key = incident.rule, incident.scope
+            rule = self._rules.get(incident.rule)
+            if incident.state == "resolved":
+                if rule is not None:
+                    self._recent[key] = incident
+            elif rule is None or rule not in self._rules_of(incident.scope):
+                reason = "the rule was removed" if rule is None else "the rule no longer covers it"
+                gone = structs.replace(incident, state="resolved", resolved=minute + 1, updated=minute + 1)
+                steps.append(Step(kind="resolved", minute=minute + 1, incident=gone, tell=gone.told is not None, reason=reason))
+            else:
+                self._open[key] = incident
+        return steps
 
-    def run(self, arrivals: Mapping[int, Mapping[str, Sums]], until: int, stories: Stories) -> list[Step]:
+    def run(self, arrivals: Mapping[int, Mapping[str, Any]], until: int, stories: Stories) -> list[Step]:
         """Decide all minutes up to `until`, in order; minutes in which nothing can change are passed over.
 
         Args:
             arrivals: what each minute brought by scope, the minutes ascending, all later than those decided before.
         """
-        steps: list[Step] = []
+        self._steps = []
         for minute, arrived in arrivals.items():
-            self._quiet_until(minute - 1, stories, steps)
-            due = [scope for scope, wake in self._wake.items() if wake <= minute]
-            for signal in self._detector.step(minute, arrived, due):
-                self._judge(signal, signal.scope in arrived, stories, steps)
-        self._quiet_until(until, stories, steps)
-        return steps
+            self._pass_until(minute - 1, stories)
+            self._decide(minute, arrived, stories)
+        self._pass_until(until, stories)
+        return self._steps
 
-    def _quiet_until(self, until: int, stories: Stories, steps: list[Step]) -> None:
-        while self._wake:
-            minute = min(self._wake.values())
-            if minute > until:
-                return
-            for scope in sorted(scope for scope, wake in self._wake.items() if wake <= minute):
-                self._judge(self._detector.at(scope, minute), False, stories, steps)
+    def _pass_until(self, until: int, stories: Stories) -> None:
+        while self._open and self._minute < until:
+            self._decide(self._minute + 1, {}, stories)
+        self._minute = until
 
-    def _judge(self, signal: Signal, arrived: bool, stories: Stories, steps: list[Step]) -> None:
-        # Only a minute that brings something can open or fire: time alone makes nothing worse.
-        surging = arrived and is_surge(signal, self._settings)
-        incident = self._open.get(signal.scope)
-        if incident is None and not surging:
-            return
-        undecided = surging and (incident is None or incident.state == "pending")
-        found = stories(signal.scope, signal.minute) if undecided else ()
-        if incident is None:
-            incident = self._opened(signal)
-            self._keep(Step("opened", incident, signal, found), steps)
+    def _decide(self, minute: int, arrived: Mapping[str, Any], stories: Stories) -> None:
+        self._minute = minute
+        watched = {scope for _, scope in self._open}
+        if arrived:
+            signals = self._detector.step(minute, arrived, watched)
         else:
-            peak = max(incident.peak, signal.surprise)
-            incident = structs.replace(incident, updated=signal.minute, surprise=signal.surprise, peak=peak)
-            self._keep(Step("updated", incident, signal), steps)
-        if undecided and len(found) >= self._settings.min_stories:
-            fired = structs.replace(incident, state="firing", fired=signal.minute)
-            self._keep(Step("fired", fired, signal, found), steps)
-        self._calm_down(signal, steps)
+            signals = [self._detector.at(scope, minute) for scope in watched]
+        # The widest first: what they take in this minute, they take in before it tells anybody.
+        for signal in sorted(signals, key=lambda one: _breadth(one.scope)):
+            for rule in self._rules_of(signal.scope):
+                self._judge(rule, signal, signal.scope in arrived, stories)
 
-    def _opened(self, signal: Signal) -> Incident:
+    def _rules_of(self, scope: str) -> tuple[Rule, ...]:
+        found = self._covering.get(scope)
+        if found is None:
+            found = tuple(rule for rule in self._rules.values() if rule.scope.covers(scope, self._sectors, self._lists))
+            self._covering[scope] = found
+        return found
+
+    def _judge(self, rule: Rule, signal: Signal, arrived: bool, stories: Stories) -> None:
+        key, minute, metrics = (rule.name, signal.scope), signal.minute, metrics_of(signal)
+        holds = rule.holds(metrics)
+        incident = self._open.get(key)
+        if incident is None:
+            # Only a minute that brings something can open: time alone makes nothing worse.
+            if not (arrived and holds):
+                return
+            incident = self._reopened(rule, signal) or self._opened(rule, signal)
+        calm = rule.is_calm(metrics)
+        incident = structs.replace(
+            incident,
+            updated=minute,
+            surprise=signal.surprise,
+            peak=max(incident.peak, signal.surprise),
+            holds_since=_since(incident.holds_since, holds, minute),
+            calm_since=_since(incident.calm_since, calm, minute),
+        )
+        self._keep(Step(kind="updated", minute=minute, incident=incident, signal=signal))
+        incident = self._roll_up(rule, self._fire(rule, incident, signal, arrived, stories), signal)
+        incident = self._tell(rule, incident, signal)
+        if incident.calm_since is not None and minute - incident.calm_since >= rule.keep_firing_for:
+            self._resolve(incident, signal)
+
+    def _opened(self, rule: Rule, signal: Signal) -> Incident:
         minute = signal.minute
-        return Incident(
-            id=incident_id(self._rule.name, signal.scope, minute),
+        incident = Incident(
+            id=incident_id(rule.name, signal.scope, minute),
+            rule=rule.name,
             scope=signal.scope,
             state="pending",
             opened=minute,
@@ -174,52 +274,142 @@ class Watch:
             surprise=signal.surprise,
             peak=signal.surprise,
         )
+        self._keep(Step(kind="opened", minute=minute, incident=incident, signal=signal))
+        return incident
 
-    def _calm_down(self, signal: Signal, steps: list[Step]) -> None:
-        scope, minute = signal.scope, signal.minute
-        if signal.surprise >= self._settings.resolve:
-            self._calm_since.pop(scope, None)
-        else:
-            since = self._calm_since.setdefault(scope, minute)
-            if minute - since >= self._settings.keep_firing_min:
-                resolved = structs.replace(self._open[scope], state="resolved", resolved=minute)
-                self._keep(Step("resolved", resolved, signal), steps)
-                del self._open[scope], self._calm_since[scope]
-                self._wake.pop(scope, None)
-                return
-        self._set_wake(scope, minute)
+    def _reopened(self, rule: Rule, signal: Signal) -> Incident | None:
+        recent = self._recent.get((rule.name, signal.scope))
+        if recent is None or recent.fired is None or recent.resolved is None:
+            return None
+        if signal.minute - recent.resolved > rule.reopen_within:
+            return None
+        incident = structs.replace(
+            recent,
+            state="pending",
+            resolved=None,
+            told=None,
+            parent=None,
+            holds_since=None,
+            calm_since=None,
+            updated=signal.minute,
+        )
+        self._keep(Step(kind="reopened", minute=signal.minute, incident=incident, signal=signal))
+        return incident
 
-    def _keep(self, step: Step, steps: list[Step]) -> None:
-        self._open[step.incident.scope] = step.incident
-        steps.append(step)
+    def _fire(self, rule: Rule, incident: Incident, signal: Signal, arrived: bool, stories: Stories) -> Incident:
+        minute = signal.minute
+        if incident.state != "pending" or incident.holds_since is None:
+            return incident
+        held = minute - incident.holds_since
+        if held < rule.hold or not (arrived or held == rule.hold):
+            return incident
+        found = stories(signal.scope, minute, window_of(rule, signal))
+        if len(found) < rule.min_stories:
+            return incident
+        first = minute if incident.fired is None else incident.fired
+        fired = structs.replace(incident, state="firing", fired=first)
+        self._keep(Step(kind="fired", minute=minute, incident=fired, signal=signal, stories=found))
+        return fired
 
-    def _set_wake(self, scope: str, minute: int) -> None:
-        wake = self._detector.next_change(scope, minute)
-        since = self._calm_since.get(scope)
-        if since is not None:
-            wake = min(wake, since + self._settings.keep_firing_min)
-        self._wake[scope] = max(wake, minute + 1)
+    def _roll_up(self, rule: Rule, incident: Incident, signal: Signal) -> Incident:
+        if not rule.inhibited_by or incident.state not in ("firing", "acknowledged"):
+            return incident
+        parent = self._parent_of(rule, incident.scope)
+        if parent == incident.parent:
+            return incident
+        kind: Kind = "released" if parent is None else "rolled_up"
+        moved = structs.replace(incident, parent=parent)
+        self._keep(Step(kind=kind, minute=signal.minute, incident=moved, signal=signal, reason=parent or incident.parent))
+        return moved
+
+    def _parent_of(self, rule: Rule, scope: str) -> str | None:
+        wider = [
+            one
+            for one in self._open.values()
+            if one.rule in rule.inhibited_by and one.state in ("firing", "acknowledged") and self._takes_in(one.scope, scope)
+        ]
+        wider.sort(key=lambda one: (*_breadth(one.scope), self._order[one.rule]))
+        return wider[0].id if wider else None
+
+    def _takes_in(self, wide: str, scope: str) -> bool:
+        outer, inner = parse_scope(wide), parse_scope(scope)
+        if BREADTH[outer.kind] >= BREADTH[inner.kind]:
+            return False
+        if outer.kind == "sector":
+            return inner.company_id is not None and self._sectors.get(inner.company_id) == outer.sector
+        if outer.kind == "topic":
+            return inner.topic == outer.topic
+        return outer.kind == "market" or inner.company_id == outer.company_id
+
+    def _tell(self, rule: Rule, incident: Incident, signal: Signal) -> Incident:
+        minute = signal.minute
+        if incident.state != "firing" or self.quiet_by(incident, minute) is not None:
+            return incident
+        again = incident.told is not None and rule.repeat > 0 and minute - incident.told >= rule.repeat
+        if incident.told is not None and not again:
+            return incident
+        told = structs.replace(incident, told=minute)
+        kind: Kind = "repeated" if again else "told"
+        self._keep(Step(kind=kind, minute=minute, incident=told, signal=signal, tell=True))
+        return told
+
+    def quiet_by(self, incident: Incident, minute: int) -> str | None:
+        """What keeps an incident from telling people in a minute: a silence, or the incident that has taken it in."""
+        if incident.parent is not None:
+            return f"incident {incident.parent}"
+        for silence in self._silences:
+            if silence.start <= minute < silence.end and matches(silence.pattern, incident.scope):
+                return f"silence {silence.id}"
+        return None
+
+    def _resolve(self, incident: Incident, signal: Signal) -> None:
+        key, minute = (incident.rule, incident.scope), signal.minute
+        resolved = structs.replace(incident, state="resolved", resolved=minute)
+        self._keep(Step(kind="resolved", minute=minute, incident=resolved, signal=signal, tell=incident.told is not None))
+        del self._open[key]
+        self._recent[key] = resolved
+
+    def _keep(self, step: Step) -> None:
+        self._open[step.incident.rule, step.incident.scope] = step.incident
+        self._steps.append(step)
 
 
-def inputs(rule: Rule, signal: Signal, stories: int) -> dict[str, Any]:
+def _since(since: int | None, holds: bool, minute: int) -> int | None:
+    if not holds:
+        return None
+    return minute if since is None else since
+
+
+def _breadth(scope: str) -> tuple[int, str]:
+    return BREADTH[parse_scope(scope).kind], scope
+
+
+def inputs(rule: Rule, version: str, signal: Signal, stories: int) -> dict[str, Any]:
     """What a decision was made from, as it stays with the incident."""
+    seen = {name: round(value, 6) if isinstance(value, float) else value for name, value in signal._asdict().items()}
     return {
-        "window_min": rule.settings.window_min,
-        "mass": round(signal.mass, 6),
-        "expected": signal.expected,
-        "mentions": signal.mentions,
-        "negative_share": signal.negative_share,
+        **{name: value for name, value in seen.items() if name not in ("scope", "minute", "surprise")},
+        "window_min": window_of(rule, signal),
         "stories": stories,
-        "baseline_mass": round(signal.baseline_mass, 6),
-        "baseline_min": signal.baseline_min,
-        "rule": rule.settings.model_dump(mode="json"),
+        "rule": rule.model_dump(mode="json", by_alias=True, exclude_defaults=True),
         "rule_version": rule.version,
+        "rules_version": version,
     }
 
 
-def summary(name: str, rule: RuleSettings, signal: Signal, stories: int) -> str:
+def line_of(rule: Rule, signal: Signal) -> float:
+    """The surprise at which a rule fires, as far as it goes by surprise; else the level of its first condition."""
+    for condition in rule.when:
+        if condition.metric == "surprise":
+            return condition.level
+        if condition.metric == "excess":
+            return condition.level + float(getattr(signal, "line", 0.0))
+    return rule.when[0].level
+
+
+def summary(name: str, rule: Rule, signal: Signal, stories: int) -> str:
     """A sentence for people: `Facebook: 9 negative stories in 6 h, weight 6.1 where 0.3 was expected`."""
-    hours, minutes = divmod(rule.window_min, 60)
-    window = f"{hours} h" if not minutes else f"{rule.window_min} min"
+    length = window_of(rule, signal)
+    window = f"{length // 60} h" if length % 60 == 0 else f"{length} min"
     noun = "story" if stories == 1 else "stories"
     return f"{name}: {stories} negative {noun} in {window}, weight {signal.mass:.1f} where {signal.expected:.2g} was expected"

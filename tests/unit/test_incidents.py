@@ -1,167 +1,297 @@
+from bisect import bisect_right
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
-from squall.settings import RuleSettings
-from streams.logic.incidents import Evidence, Incident, Step, Watch, at_minute, inputs, minute_number, summary
-from streams.logic.mood import Sums
-from streams.logic.surge import DAY, HOUR, Rule, WindowDetector
+from squall.rules import RuleSet
+from streams.logic.incidents import Evidence, Incident, SilenceSpan, Step, Watch, at_minute, inputs, minute_number, summary
 
-RULE = Rule(RuleSettings(window_min=120, baseline_days=2, guard_h=3, keep_firing_min=30, min_stories=3))
 START = minute_number(datetime(2015, 3, 2, tzinfo=UTC))
-Arrivals = dict[int, dict[str, Sums]]
+DAY = 1440
+BOEING, IBM, INDUSTRIALS, MARKET = "company:boeing", "company:ibm", "sector:industrials", "market"
+SECTORS = {"boeing": "industrials", "ibm": "information-technology"}
 
 
-def bad(mentions: int = 1, mass: float = 0.7) -> Sums:
-    return Sums(mentions, mentions * 1_000_000, mentions * 900_000, 0, 0, int(mentions * mass * 1e6), 0)
+class Reading(NamedTuple):
+    scope: str
+    minute: int
+    surprise: float
+    line: float = 3.0
+    mass: float = 4.0
+    expected: float = 0.25
+    share_up: bool = True
 
 
-def good(mentions: int = 1) -> Sums:
-    return Sums(mentions, mentions * 1_000_000, mentions * 50_000, mentions * 900_000, 0, int(mentions * 3e4), 0)
+Levels = dict[str, dict[int, float]]
+"""Surprise by scope from a minute after the start on, until the next one; where one begins, something arrives."""
+
+
+class Scripted:
+    """A detector that says what it is told to."""
+
+    def __init__(self, levels: Levels) -> None:
+        self.levels = levels
+
+    def step(self, minute: int, arrivals: Mapping[str, Any], watched: Collection[str]) -> list[Reading]:
+        return [self.at(scope, minute) for scope in sorted({*arrivals, *watched})]
+
+    def at(self, scope: str, minute: int) -> Reading:
+        levels = self.levels.get(scope, {})
+        minutes = sorted(levels)
+        place = bisect_right(minutes, minute - START)
+        return Reading(scope, minute, levels[minutes[place - 1]] if place else 0.0)
+
+    def arrivals(self, first: int, last: int) -> dict[int, dict[str, int]]:
+        """What arrives in the minutes [first, last]."""
+        found: dict[int, dict[str, int]] = {}
+        for scope, levels in self.levels.items():
+            for minute in levels:
+                if first <= START + minute <= last:
+                    found.setdefault(START + minute, {})[scope] = 1
+        return dict(sorted(found.items()))
 
 
 def evidence(number: int) -> Evidence:
-    at = at_minute(START + number)
     name = f"a{number}"
     return Evidence(
-        article_id=name, story_id=name, title=f"headline {number}", source="wire", url="", event_time=at,
+        article_id=name, story_id=name, title=f"headline {number}", source="wire", url="", event_time=at_minute(START),
         negative=0.9, neutral=0.05, positive=0.05, weight=0.8, story_articles=1,
     )  # fmt: skip
 
 
-class Stories:
-    """One story for each bad mention of a scope in the window."""
-
-    def __init__(self, arrivals: Arrivals) -> None:
-        self.arrivals = arrivals
-
-    def __call__(self, scope: str, minute: int) -> tuple[Evidence, ...]:
-        return tuple(
-            evidence(at)
-            for at, sums in sorted(self.arrivals.items())
-            if minute - RULE.settings.window_min < at <= minute and scope in sums and sums[scope].negative > sums[scope].positive
-        )
+def three(scope: str, minute: int, window: int) -> tuple[Evidence, ...]:
+    return tuple(evidence(number) for number in range(3))
 
 
-def run(arrivals: Arrivals, until: int) -> list[Step]:
-    return Watch(RULE, WindowDetector(RULE.settings)).run(arrivals, until, Stories(arrivals))
+def rules(*changes: dict[str, Any]) -> RuleSet:
+    base = {
+        "name": "surge",
+        "when": [{"metric": "excess", "above": 0, "resolve": -1.5}, {"metric": "share_up", "above": 1}],
+        "min_stories": 3,
+        "keep_firing_for": "30m",
+        "reopen_within": "2h",
+        "repeat": "0",
+    }
+    return RuleSet.model_validate({"rules": [{**base, **change} for change in changes or ({},)]})
 
 
-def kinds(steps: list[Step]) -> list[tuple[str, int]]:
-    return [(step.kind, step.signal.minute - START) for step in steps if step.kind != "updated"]
+def run(levels: Levels, chosen: RuleSet | None = None, days: int = 2, silences: tuple[SilenceSpan, ...] = ()) -> list[Step]:
+    detector = Scripted(levels)
+    watch = Watch(chosen or rules(), detector, SECTORS, {})
+    watch.resume([], START - 1, silences)
+    end = START + days * DAY
+    return watch.run(detector.arrivals(START, end), end, three)
 
 
-def test_an_incident_waits_for_stories_fires_and_resolves_when_the_window_has_emptied() -> None:
-    heavy = bad(mass=0.95)
-    arrivals: Arrivals = {START + minute: {"company:boeing": heavy} for minute in (0, 1, 2, 3, 4, 5)}
-    arrivals = {minute: {"company:boeing": bad(3, 1.0)} if minute == START else sums for minute, sums in arrivals.items()}
-    steps = run(arrivals, START + DAY)
-    assert kinds(steps)[:2] == [("opened", 0), ("fired", 2)]
-    assert [kind for kind, _ in kinds(steps)] == ["opened", "fired", "resolved"]
-    resolved = steps[-1].incident
-    assert resolved.state == "resolved"
-    assert (resolved.opened, resolved.fired) == (START, START + 2)
-    assert resolved.peak == max(step.signal.surprise for step in steps)
-    # The mass stays in the window for two hours, and then the calm must last for half an hour.
-    assert 120 <= (resolved.resolved or 0) - START <= 160
+def story(steps: list[Step]) -> list[tuple[str, str, int]]:
+    """Kinds, scopes and minutes of the steps that count."""
+    return [(step.kind, step.incident.scope, step.minute - START) for step in steps if step.kind != "updated"]
 
 
-def test_as_much_news_of_which_little_is_bad_opens_nothing() -> None:
-    arrivals: Arrivals = {START + minute: {"company:boeing": bad() if minute % 4 else good(9)} for minute in range(8)}
-    assert run(arrivals, START + DAY) == []
+def kinds(steps: list[Step], scope: str = BOEING) -> list[tuple[str, int]]:
+    return [(kind, minute) for kind, where, minute in story(steps) if where == scope]
+
+
+def told(steps: list[Step]) -> list[tuple[str, str, int]]:
+    return [(step.incident.state, step.incident.scope, step.minute - START) for step in steps if step.tell]
+
+
+def test_it_opens_fires_tells_and_resolves_after_the_calm_has_lasted() -> None:
+    steps = run({BOEING: {0: 3.5, 40: 2.0, 60: 1.0}})
+    assert kinds(steps) == [("opened", 0), ("fired", 0), ("told", 0), ("resolved", 90)]
+    assert told(steps) == [("firing", BOEING, 0), ("resolved", BOEING, 90)]
+    last = steps[-1].incident
+    assert (last.opened, last.fired, last.peak, last.surprise) == (START, START, 3.5, 1.0)
+
+
+def test_between_the_levels_it_neither_opens_nor_resolves() -> None:
+    assert run({BOEING: {0: 2.9}}) == []
+    assert kinds(run({BOEING: {0: 3.0, 5: 1.6}})) == [("opened", 0), ("fired", 0), ("told", 0)]
+
+
+def test_a_short_calm_does_not_count() -> None:
+    levels: Levels = {BOEING: {0: 3.5, 10: 0.5, 39: 2.0, 45: 0.5}}
+    assert kinds(run(levels))[-1] == ("resolved", 75)
+
+
+def test_a_flapping_signal_is_one_incident() -> None:
+    flapping = {minute: 3.5 if minute % 20 else 0.5 for minute in range(0, 600, 10)}
+    steps = run({BOEING: flapping | {600: 0.0}})
+    assert [kind for kind, _ in kinds(steps)] == ["opened", "fired", "told", "resolved"]
+
+
+def test_without_stories_it_stays_pending_and_nobody_is_told() -> None:
+    detector = Scripted({BOEING: {0: 3.5, 60: 0.0}})
+    watch = Watch(rules(), detector, SECTORS, {})
+    steps = watch.run(detector.arrivals(START, START + DAY), START + DAY, lambda *_: (evidence(1),))
+    assert kinds(steps) == [("opened", 0), ("resolved", 90)]
+    assert told(steps) == []
+
+
+def test_every_condition_must_hold() -> None:
+    two = rules({"when": [{"metric": "excess", "above": 0, "resolve": -1}, {"metric": "lift", "above": 20}]})
+    assert run({BOEING: {0: 9.0}}, two) == []
+    unknown = rules({"when": [{"metric": "excess", "above": 0, "resolve": -1}, {"metric": "past_share", "above": 0}]})
+    assert run({BOEING: {0: 9.0}}, unknown) == []
+
+
+def test_for_waits_though_nothing_arrives_and_starts_over_after_a_break() -> None:
+    waiting = rules({"for": "20m"})
+    assert kinds(run({BOEING: {0: 3.5}}, waiting)) == [("opened", 0), ("fired", 20), ("told", 20)]
+    broken = run({BOEING: {0: 3.5, 15: 2.5, 16: 3.5}}, waiting)
+    assert kinds(broken) == [("opened", 0), ("fired", 36), ("told", 36)]
+
+
+def test_a_surge_soon_after_reopens_and_a_later_one_is_another() -> None:
+    soon = run({BOEING: {0: 3.5, 10: 0.0, 100: 3.5, 110: 0.0}})
+    assert [kind for kind, _ in kinds(soon)] == ["opened", "fired", "told", "resolved", "reopened", "fired", "told", "resolved"]
+    assert len({step.incident.id for step in soon}) == 1
+    assert soon[-1].incident.fired == START
+    later = run({BOEING: {0: 3.5, 10: 0.0, 400: 3.5, 410: 0.0}})
+    assert len({step.incident.id for step in later}) == 2
+
+
+def test_a_firing_incident_is_told_again_until_it_is_acknowledged() -> None:
+    again = rules({"repeat": "6h"})
+    detector = Scripted({BOEING: {0: 3.5}})
+    watch = Watch(again, detector, SECTORS, {})
+    steps = watch.run(detector.arrivals(START, START), START + 13 * 60, three)
+    assert [minute for _, _, minute in told(steps)] == [0, 360, 720]
+    seen = structs.replace(steps[-1].incident, state="acknowledged")
+    watch.resume([seen], START + 13 * 60)
+    assert told(watch.run({}, START + 2 * DAY, three)) == []
 
 
 def test_an_acknowledged_incident_resolves_as_a_firing_one() -> None:
-    arrivals: Arrivals = {START + minute: {"company:boeing": bad()} for minute in range(8)}
-    detector = WindowDetector(RULE.settings)
-    watch = Watch(RULE, detector)
-    fired = watch.run(arrivals, START + 10, Stories(arrivals))[-1].incident
-    assert fired.state == "firing"
-    seen = Incident(**{**{name: getattr(fired, name) for name in fired.__struct_fields__}, "state": "acknowledged"})
-    watch.resume([seen], START + 10)
-    steps = watch.run({}, START + DAY, Stories(arrivals))
-    assert kinds(steps)[-1][0] == "resolved"
+    detector = Scripted({BOEING: {0: 3.5, 100: 0.0}})
+    watch = Watch(rules(), detector, SECTORS, {})
+    fired = watch.run(detector.arrivals(START, START + 10), START + 10, three)[-1].incident
+    watch.resume([structs.replace(fired, state="acknowledged")], START + 10)
+    steps = watch.run(detector.arrivals(START + 11, START + DAY), START + DAY, three)
+    assert kinds(steps) == [("resolved", 130)]
     assert {step.incident.state for step in steps} == {"acknowledged", "resolved"}
 
 
-def test_one_open_incident_a_scope_and_a_new_one_after_it_resolved() -> None:
-    burst = {START + minute: {"company:boeing": bad()} for minute in range(8)}
-    again = {START + 3 * DAY + minute: {"company:boeing": bad()} for minute in range(8)}
-    steps = run({**burst, **again}, START + 5 * DAY)
-    fired = [step.incident for step in steps if step.kind == "fired"]
-    assert len({incident.id for incident in fired}) == len(fired) == 2
+def test_a_silence_keeps_it_quiet_and_it_is_told_when_that_ends() -> None:
+    silence = SilenceSpan(7, "company:b*", START - 10, START + 50)
+    steps = run({BOEING: {0: 3.5, 100: 0.0}, IBM: {0: 3.5, 100: 0.0}}, silences=(silence,))
+    assert told(steps)[:2] == [("firing", IBM, 0), ("firing", BOEING, 50)]
+    gone = run({BOEING: {0: 3.5, 5: 0.0}}, silences=(silence,))
+    assert told(gone) == []
+    assert [kind for kind, _ in kinds(gone)] == ["opened", "fired", "resolved"]
 
 
-def test_nine_months_of_quiet_cost_no_step() -> None:
-    arrivals: Arrivals = {START: {"company:boeing": bad()}, START + 270 * DAY: {"company:boeing": bad()}}
-    assert run(arrivals, START + 270 * DAY) == []
-
-
-def test_what_an_incident_shows() -> None:
-    arrivals: Arrivals = {START + minute: {"company:boeing": bad()} for minute in range(8)}
-    fired = next(step for step in run(arrivals, START + 10) if step.kind == "fired")
-    frozen = inputs(RULE, fired.signal, len(fired.stories))
-    assert frozen["stories"] == len(fired.stories) >= RULE.settings.min_stories
-    assert frozen["rule_version"] == RULE.version
-    text = summary("Boeing", RULE.settings, fired.signal, 9)
-    assert text.startswith("Boeing: 9 negative stories in 2 h, weight ")
-    assert text.endswith(f"where {fired.signal.expected:.2g} was expected")
-
-
-minutes = st.lists(
-    st.tuples(st.integers(1, 200), st.sampled_from(["company:a", "company:b"]), st.integers(0, 4)), min_size=1, max_size=80
+WIDE = (
+    {"name": "market", "scope": {"kinds": ["market"]}},
+    {"name": "sector", "scope": {"kinds": ["sector"]}, "inhibited_by": ["market"]},
+    {"name": "surge", "inhibited_by": ["market", "sector"]},
 )
 
 
-def week_of(steps: list[tuple[int, str, int]]) -> Arrivals:
-    arrivals: Arrivals = {}
-    minute = START
-    for gap, scope, count in steps:
-        minute += gap if gap > 150 else gap % 5
-        arrivals.setdefault(minute, {})[scope] = bad(count) if count else good()
-    return arrivals
+def test_a_wider_incident_takes_in_those_under_it_and_lets_them_go_when_it_ends() -> None:
+    levels: Levels = {INDUSTRIALS: {5: 3.5, 20: 0.0}, BOEING: {5: 3.5, 300: 0.0}, IBM: {5: 3.5, 300: 0.0}}
+    steps = run(levels, rules(*WIDE))
+    assert kinds(steps) == [
+        ("opened", 5), ("fired", 5), ("rolled_up", 5), ("released", 50), ("told", 50), ("resolved", 330),
+    ]  # fmt: skip
+    assert told(steps)[:4] == [
+        ("firing", INDUSTRIALS, 5), ("firing", IBM, 5), ("resolved", INDUSTRIALS, 50), ("firing", BOEING, 50),
+    ]  # fmt: skip
+    sector = next(step.incident for step in steps if step.incident.scope == INDUSTRIALS)
+    assert next(step for step in steps if step.kind == "rolled_up").incident.parent == sector.id
 
 
-def rebuilt(arrivals: Arrivals, known: list[Incident], now: int) -> Watch:
-    """A watch that knows only what the database holds after minute `now`."""
-    detector = WindowDetector(RULE.settings)
-    border = (now - RULE.settings.window_min - RULE.settings.keep_firing_min) // HOUR * HOUR
-    past = {minute: sums for minute, sums in arrivals.items() if minute <= now}
-    hours: dict[str, dict[int, int]] = {}
-    for minute, sums in past.items():
-        if now - detector.lookback <= minute < border:
-            for scope, one in sums.items():
-                held = hours.setdefault(scope, {})
-                held[minute // HOUR] = held.get(minute // HOUR, 0) + one.negative_weight
-    recent = {minute: sums for minute, sums in past.items() if minute >= border}
-    detector.rebuild(min(past, default=None), hours, recent)
-    watch = Watch(RULE, detector)
-    watch.resume(known, now)
-    return watch
+def test_one_that_was_told_is_taken_in_later_and_the_widest_counts() -> None:
+    levels: Levels = {BOEING: {0: 3.5}, INDUSTRIALS: {10: 3.5}, MARKET: {20: 3.5, 30: 0.0}}
+    steps = run(levels, rules(*WIDE), days=1)
+    market = next(step.incident.id for step in steps if step.incident.scope == MARKET)
+    parents = [(step.minute - START, step.incident.parent) for step in steps if step.kind in ("rolled_up", "released")]
+    boeing = [step for step in steps if step.incident.scope == BOEING and step.kind == "rolled_up"]
+    assert [step.minute - START for step in boeing] == [10, 20, 60]
+    assert boeing[1].incident.parent == market
+    assert (20, market) in parents
+    assert told(steps) == [
+        ("firing", BOEING, 0), ("firing", INDUSTRIALS, 10), ("firing", MARKET, 20), ("resolved", MARKET, 60),
+    ]  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
-@given(minutes, st.lists(st.integers(0, 5000), max_size=6), st.booleans())
-def test_continuing_in_chunks_and_rebuilding_at_any_minute_give_the_same(
-    drawn: list[tuple[int, str, int]], cuts: list[int], rebuild: bool
-) -> None:
-    arrivals = week_of(drawn)
-    stories = Stories(arrivals)
-    end = max(arrivals) + DAY
-    whole = run(arrivals, end)
+def test_a_rule_that_is_gone_ends_its_incidents_and_says_why() -> None:
+    detector = Scripted({BOEING: {0: 3.5}, INDUSTRIALS: {0: 3.5}})
+    watch = Watch(rules(*WIDE), detector, SECTORS, {})
+    steps = watch.run(detector.arrivals(START, START), START + 10, three)
+    known = {step.incident.id: step.incident for step in steps}
+    fewer = Watch(rules(WIDE[0], {"name": "surge", "scope": {"sectors": ["energy"]}}), detector, SECTORS, {})
+    ended = fewer.resume(known.values(), START + 10)
+    assert [(step.kind, step.minute, step.incident.scope, step.reason, step.tell) for step in ended] == [
+        ("resolved", START + 11, INDUSTRIALS, "the rule was removed", True),
+        ("resolved", START + 11, BOEING, "the rule no longer covers it", False),
+    ]
+    assert fewer.run({}, START + DAY, three) == []
 
-    watch = Watch(RULE, WindowDetector(RULE.settings))
+
+def test_a_watch_list_says_whom_a_rule_watches() -> None:
+    chosen = rules({"scope": {"kinds": ["company"], "watchlist": "mine", "min_weight": 2}})
+    detector = Scripted({BOEING: {0: 3.5}, IBM: {0: 3.5}})
+    watch = Watch(chosen, detector, SECTORS, {"mine": {"boeing": 1.0, "ibm": 3.0}})
+    steps = watch.run(detector.arrivals(START, START), START + 1, three)
+    assert {step.incident.scope for step in steps} == {IBM}
+
+
+def test_nine_months_of_quiet_cost_no_step() -> None:
+    assert run({BOEING: {0: 1.0, 270 * DAY: 1.0}}, days=271) == []
+
+
+def test_what_an_incident_shows() -> None:
+    [rule] = rules({"window": "2h"}).rules
+    signal = Reading(BOEING, START, 3.5)
+    frozen = inputs(rule, "abc", signal, 9)
+    assert (frozen["stories"], frozen["mass"], frozen["line"], frozen["rules_version"]) == (9, 4.0, 3.0, "abc")
+    assert frozen["rule"]["name"] == "surge"
+    assert summary("Boeing", rule, signal, 9) == "Boeing: 9 negative stories in 2 h, weight 4.0 where 0.25 was expected"
+    assert summary("Boeing", rule, signal, 1).startswith("Boeing: 1 negative story in")
+
+
+points = st.dictionaries(st.integers(0, 450), st.sampled_from([0.0, 1.0, 2.0, 3.2, 5.0]), max_size=12)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.fixed_dictionaries(dict.fromkeys((BOEING, IBM, INDUSTRIALS, MARKET), points)),
+    st.lists(st.integers(0, 700), max_size=5),
+    st.booleans(),
+)
+def test_continuing_in_chunks_and_resuming_anew_give_the_same(levels: Levels, cuts: list[int], anew: bool) -> None:
+    chosen = rules(*({**rule, "for": wait, "repeat": "3h"} for rule, wait in zip(WIDE, ("0", "5m", "20m"), strict=True)))
+    silences = (SilenceSpan(1, "*ibm", START + 30, START + 200), SilenceSpan(2, "sector:*", START, START + 77))
+    detector, end = Scripted(levels), START + 800
+    watch = Watch(chosen, detector, SECTORS, {})
+    watch.resume([], START - 1, silences)
+    whole = watch.run(detector.arrivals(START, end), end, three)
+
+    watch = Watch(chosen, detector, SECTORS, {})
+    watch.resume([], START - 1, silences)
     parts: list[Step] = []
     known: dict[str, Incident] = {}
     done = START - 1
     for cut in [*sorted(START + cut for cut in cuts), end]:
-        if rebuild:
-            watch = rebuilt(arrivals, [one for one in known.values() if one.state != "resolved"], done)
-        now = max(cut, done)
-        chunk = {minute: sums for minute, sums in arrivals.items() if done < minute <= now}
-        new = watch.run(chunk, now, stories)
+        if anew:
+            watch = Watch(chosen, detector, SECTORS, {})
+        recent = [one for one in known.values() if one.resolved is None or one.resolved >= done - watch.reopen_within]
+        assert watch.resume(recent, done, silences) == []
+        new = watch.run(detector.arrivals(done + 1, cut), cut, three)
         known |= {step.incident.id: step.incident for step in new}
         parts += new
-        done = now
+        done = max(done, cut)
     assert parts == whole
+
+
+@pytest.mark.parametrize("order", [(BOEING, IBM, MARKET), (MARKET, IBM, BOEING)])
+def test_the_order_in_which_a_minute_names_its_scopes_changes_nothing(order: tuple[str, ...]) -> None:
+    levels: Levels = {scope: {0: 3.5, 50: 0.0} for scope in order}
+    expected: Levels = {scope: {0: 3.5, 50: 0.0} for scope in sorted(order)}
+    assert run(levels, rules(*WIDE)) == run(expected, rules(*WIDE))

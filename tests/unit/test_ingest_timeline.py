@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.ingest.rows import news_from_row
-from pipelines.ingest.timeline import Item, Step, broken_items, end_of, items_of, merge
+from pipelines.ingest.timeline import CALM_DOWN, Item, Step, broken_items, end_of, items_of, merge
 from squall.errors import UsageError
 from squall.records import Tick, minute_of
 from squall.settings import Settings
@@ -45,7 +45,7 @@ def test_items_of_one_instant_keep_their_order() -> None:
 
 def test_the_last_time_record_decides_the_last_minute_and_the_window_after_it() -> None:
     end = list(merge([item(59)], SETTINGS))[-1].send
-    assert end == Tick(at=START + MINUTE + LATENESS + timedelta(minutes=SETTINGS.rule.window_min))
+    assert end == Tick(at=START + MINUTE + LATENESS + CALM_DOWN)
 
 
 def test_no_items_and_too_much_shuffling_are_refused() -> None:

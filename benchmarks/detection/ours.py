@@ -1,0 +1,86 @@
+"""Squall's own detector, as `watch` runs it: fed with closed minutes, asked at the rows that every rival is asked at."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from benchmarks.detection.judging import Scores
+from benchmarks.detection.rivals import Config, Rival
+from benchmarks.detection.series import ROW, Series
+from squall.scopes import company_scope
+from squall.settings import DetectionSettings
+from streams.logic.detection import Arrival
+from streams.logic.surge_detector import SurgeDetector
+
+Minutes = Iterator[tuple[int, dict[str, Arrival]]]
+
+
+def scope_names(series: Series) -> list[str]:
+    """Scopes as the detector knows them."""
+    return [company_scope(name.lower()) for name in series.scopes]
+
+
+def minutes_of(series: Series, every: int = 1) -> Minutes:
+    """Minutes since 1970 that brought something, in order, and what they brought; with `every`, the last of so many minutes."""
+    names = scope_names(series)
+    minute = series.minute // every * every + every - 1
+    order = np.lexsort((-series.weight * series.negative, series.scope, minute))
+    minutes, scopes, weights, negatives = (
+        column[order].tolist() for column in (minute, series.scope, series.weight, series.negative)
+    )
+    start = 0
+    for end in (np.flatnonzero(np.diff(minute[order], append=-1)) + 1).tolist():
+        places: dict[int, list[int]] = {}
+        for place in range(start, end):
+            places.setdefault(scopes[place], []).append(place)
+        arrivals = {
+            names[scope]: Arrival(
+                marks=tuple(weights[i] * negatives[i] for i in mine),
+                weights=tuple(sorted((weights[i] for i in mine), reverse=True)),
+                mentions=len(mine),
+                items=float(len(mine)),
+                negative=sum(negatives[i] for i in mine),
+                sector=series.sectors[scope],
+            )
+            for scope, mine in places.items()
+        }
+        yield series.origin + minutes[start], arrivals
+        start = end
+
+
+def beside_each_other(many: Sequence[Series]) -> Series:
+    """Several series of the same days as one, each with scopes and sectors of its own: a detector's pass costs by the minute."""
+    first = np.cumsum([0, *(len(series.scopes) for series in many)])
+    names = tuple(f"{place}-{name}" for place, series in enumerate(many) for name in series.scopes)
+    sectors = tuple(f"{place}-{name}" for place, series in enumerate(many) for name in series.sectors)
+    one = many[0]
+    none = one.scope[:0]
+    empty = Series(names, sectors, one.days, one.weekday, none, none, none * 0.0, none * 0.0, (), one.origin)
+    return empty.with_items(
+        np.concatenate([series.scope + start for series, start in zip(many, first, strict=False)]),
+        *(np.concatenate([getattr(series, name) for series in many]) for name in ("minute", "weight", "negative")),
+    )
+
+
+def squall(many: Sequence[Series], config: Config) -> list[Scores]:  # noqa: ARG001 - as the rivals
+    """Surprise where the share of negative is up too, at the end of each row that brought something."""
+    series = beside_each_other(many)
+    numbers = {name: number for number, name in enumerate(scope_names(series))}
+    detector = SurgeDetector(DetectionSettings())
+    found = []
+    for minute, arrivals in minutes_of(series, ROW):
+        for signal in detector.step(minute, arrivals):
+            score = signal.surprise if signal.share_up else -np.inf
+            found.append((numbers[signal.scope], (minute - series.origin) // ROW, score))
+    scope, row, score = (np.array(column) for column in zip(*found, strict=True))
+    order = np.lexsort((row, scope))
+    scope, row, score = scope[order], row[order], score[order]
+    edges = np.searchsorted(scope, np.cumsum([0, *(len(one.scopes) for one in many)]))
+    return [
+        Scores(scope[low:high] - start, row[low:high], score[low:high])
+        for low, high, start in zip(edges, edges[1:], np.cumsum([0, *(len(one.scopes) for one in many)]), strict=False)
+    ]
+
+
+OURS = Rival(squall, {"settings": ("default",)})
+"""Not searched: it runs as it ships."""

@@ -1,0 +1,128 @@
+"""What the detector promises, tested: the budget on null data, the share of false incidents, cost, and any order of arrival."""
+
+import time
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from benchmarks.detection.judging import GRACE_MIN, Scores
+from benchmarks.detection.ours import minutes_of
+from benchmarks.detection.series import DAY, ROW, Generator, Series
+from benchmarks.detection.simulate import simulated
+from squall.scopes import company_scope
+from squall.settings import DetectionSettings
+from streams.logic.detection import Arrival
+from streams.logic.surge_detector import SurgeDetector
+
+BUDGETS = (0.1, 1.0, 10.0)
+TRUE_SHARE = 0.05
+"""Of the scopes that get one true surge each in the mixed test."""
+COST_SCOPES = 10_000
+COST_MINUTES = 240
+
+
+class Kept(NamedTuple):
+    """Incidents a day on null data at the detector's own line for a budget, and twice their Poisson error."""
+
+    budget: float
+    false_a_day: float
+    error: float
+
+    @property
+    def held(self) -> bool:
+        """Whether the promise stands within sampling error."""
+        return self.false_a_day - self.error <= self.budget
+
+
+def own_line(scopes: int, budget: float) -> float:
+    """The detector's own line for so many companies and a budget."""
+    detector = SurgeDetector(DetectionSettings(budget=budget))
+    arrival = Arrival((0.1,), (0.5,), 1, 1.0, 0.2)
+    return detector.step(0, {company_scope(f"c{number}"): arrival for number in range(scopes)})[0].line
+
+
+def budgets_kept(nulls: Sequence[Scores], scopes: int, days: int) -> list[Kept]:
+    """Incidents of scores on nulls of so many judged days each, at the line of each budget."""
+    kept = []
+    for budget in BUDGETS:
+        line = own_line(scopes, budget)
+        count = sum(len(scores.judged().openings(line).row) for scores in nulls)
+        kept.append(Kept(budget, count / (days * len(nulls)), 2 * max(count, 1) ** 0.5 / (days * len(nulls))))
+    return kept
+
+
+def false_share(null: Scores, surged: Scores, series: Series, rng: Generator) -> tuple[float, int]:
+    """Share of false ones among all incidents at the default line, when 5 % of the scopes have true surges; and their number.
+
+    Args:
+        null, surged: scores without and with the bursts of `series`, scope by scope independent of each other.
+    """
+    count = len(series.scopes)
+    chosen = rng.choice(count, max(1, round(TRUE_SHARE * count)), replace=False)
+    line = own_line(count, 1.0)
+    quiet, loud = null.judged().openings(line), surged.judged().openings(line)
+    scope, row = loud.scope, loud.row
+    true = np.zeros(len(row), bool)
+    for burst in series.bursts:
+        inside = (row >= burst.first // ROW) & (row <= (burst.last + GRACE_MIN) // ROW)
+        true |= (scope == burst.scope) & inside
+    hit = np.isin(scope, chosen)
+    false = int((~np.isin(quiet.scope, chosen)).sum() + (hit & ~true).sum())
+    every = false + int((hit & true).sum())
+    return (false / every if every else 0.0), every
+
+
+def cost_ms(rng: Generator) -> dict[str, float]:
+    """CPU milliseconds of a minute over 10,000 scopes, arrivals and state included: mean and worst; and of writing the state."""
+    levels = np.exp(1.3 * rng.standard_normal(COST_SCOPES))
+    chances = levels / levels.sum()
+    detector = SurgeDetector(DetectionSettings())
+    arrival = Arrival((0.1,), (0.5,), 1, 1.0, 0.2, sector="sector")
+    names = [company_scope(f"c{number}") for number in range(COST_SCOPES)]
+    detector.step(0, dict.fromkeys(names, arrival))
+    spent: list[float] = []
+    for minute in range(1, COST_MINUTES):
+        chosen = rng.choice(COST_SCOPES, 100, replace=False, p=chances).tolist()
+        marks = rng.random(100).tolist()
+        arrivals = {
+            names[i]: Arrival((mark,), (1.0,), 1, 1.0, mark, sector="sector") for i, mark in zip(chosen, marks, strict=True)
+        }
+        start = time.process_time()
+        detector.step(minute, arrivals)
+        spent.append(1_000 * (time.process_time() - start))
+    start = time.process_time()
+    state = detector.export()
+    exported = 1_000 * (time.process_time() - start)
+    return {
+        "mean_ms": round(float(np.mean(spent)), 2),
+        "worst_ms": round(float(np.max(spent)), 2),
+        "state_ms": round(exported, 2),
+        "state_kib": round(len(state) / 1_024),
+    }
+
+
+def same_in_any_order(rng: Generator) -> bool:
+    """Whether items that come shuffled, and a restart in the middle, leave every signal as it was."""
+    series = simulated(20, 10, rng)
+    order = rng.permutation(len(series.scope))
+    shuffled = series.with_items(series.scope[order], series.minute[order], series.weight[order], series.negative[order])
+    straight, other = SurgeDetector(DetectionSettings()), SurgeDetector(DetectionSettings())
+    middle = 5 * DAY
+    restarted = False
+    for (minute, arrivals), (_, moved) in zip(minutes_of(series), minutes_of(shuffled), strict=True):
+        if minute >= middle and not restarted:
+            fresh = SurgeDetector(DetectionSettings())
+            fresh.restore(other.export())
+            other, restarted = fresh, True
+        if straight.step(minute, arrivals) != other.step(minute, dict(reversed(moved.items()))):
+            return False
+    return restarted
+
+
+def describe(kept: Sequence[Kept]) -> list[dict[str, Any]]:
+    """As JSON."""
+    return [
+        {"budget": one.budget, "false_a_day": round(one.false_a_day, 3), "two_errors": round(one.error, 3), "held": one.held}
+        for one in kept
+    ]

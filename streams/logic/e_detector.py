@@ -1,0 +1,50 @@
+"""The marked Shiryaev-Roberts e-detector, for many scopes at once. Pure; all of it in logarithms, so that nothing overflows.
+
+Source: Shin, Ramdas and Rinaldo, "E-detectors: a nonparametric framework for sequential change detection" (2023). For each lift k
+and minute, R_k <- (1 + R_k) * prod(1 + w (k - 1)) * exp(-c_k mu), the product over the minute's marks w. Where c_k and mu hold,
+R_k less the minutes gone is a supermartingale, and R passes A not more often than once in A minutes on average.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+LIFTS = np.array([2.0, 4.0, 8.0, 16.0, 32.0])
+NOTHING = -np.inf
+"""log R before the first minute."""
+_LN10 = float(np.log(10.0))
+
+
+def log_gain(marks: Floats) -> Floats:
+    """log of prod(1 + w (k - 1)) for each lift, shape (5,); `marks` has shape (stories,), each 0 to 1."""
+    gains: Floats = np.log1p(marks[:, None] * (LIFTS - 1.0)).sum(axis=0)
+    return gains
+
+
+def after_quiet(log_r: Floats, cost: Floats, minutes: NDArray[np.int64]) -> Floats:
+    """log R after minutes without marks, in closed form: q^n R + q (1 - q^n) / (1 - q) with q = exp(-cost).
+
+    Args:
+        log_r: shape (..., scopes, 5).
+        cost: c_k mu of one minute, above 0; the same shape.
+        minutes: how many, 0 or more; shape (scopes,).
+    """
+    count = minutes[:, None].astype(np.float64)
+    with np.errstate(divide="ignore"):
+        grown = np.log(-np.expm1(-cost * count)) - cost - np.log(-np.expm1(-cost))
+    after: Floats = np.logaddexp(log_r - cost * count, grown)
+    return after
+
+
+def after_marks(log_r: Floats, cost: Floats, gain: Floats) -> Floats:
+    """log R after a minute whose marks have this `log_gain`; all of one shape."""
+    after: Floats = np.logaddexp(0.0, log_r) + gain - cost
+    return after
+
+
+def surprise(log_r: Floats) -> Floats:
+    """log10 of the mean of R over the lifts, shape (...,), to 4 digits; at least 0."""
+    mean = (np.logaddexp.reduce(log_r, axis=-1) - np.log(len(LIFTS))) / _LN10
+    rounded: Floats = np.round(np.maximum(mean, 0.0), 4)
+    return rounded

@@ -1,0 +1,214 @@
+"""When the negative news of a scope has left its own past behind: the detector of surges, all scopes at once. Pure.
+
+State moves at canonical minutes only (a scope's arrivals, the end of each hour); in between it is computed in closed form. So
+what it says of a minute does not depend on which minutes it was asked for.
+"""
+
+import zlib
+from collections.abc import Collection, Mapping
+from math import log10
+
+import msgspec
+import numpy as np
+
+from squall.scopes import Kind, parse_scope
+from squall.settings import DetectionSettings
+from streams.logic.baseline import Ints
+from streams.logic.detection import Arrival, Signal
+from streams.logic.e_detector import LIFTS, NOTHING, Floats, after_marks, after_quiet, log_gain, surprise
+from streams.logic.expectation import DAY, HOUR, KINDS, NEGATIVE, Expectation, packed, unpacked
+
+VERSION = 1
+# The line is never lower than for a watch-list of so many scopes: three stories are no surge, however few are watched.
+LEAST_FAMILY = 500
+# Scopes wider than a company are too busy to be judged by a prior: they wait until the stream is so old.
+WARM = 2 * DAY
+# The lift whose CUSUM says since when something stands out.
+_SINCE = 1
+_MASS, _EXPECTED, _STORIES, _MENTIONS, _ITEMS, _NEGATIVES = range(6)
+
+
+class SurgeDetector:
+    """The marked e-detector over scopes, against baselines of their own past; see `streams.logic.detection.Detector`."""
+
+    ARRAYS = ("asof", "log_r", "cusum", "start", "sums")
+
+    def __init__(self, settings: DetectionSettings) -> None:
+        self._settings = settings
+        self._number: dict[str, int] = {}
+        self._groups: dict[str, int] = {}
+        self._since: int | None = None
+        """The first minute that brought anything."""
+        self._hour = 0
+        """The hour whose expectations hold now."""
+        self._expectation = Expectation(settings)
+        self._mean: Floats = np.zeros(0)
+        self._cost: Floats = np.zeros((2, 0, len(LIFTS)))
+        self.asof: Ints = np.zeros(0, np.int64)
+        self.log_r: Floats = np.zeros((2, 0, len(LIFTS)))
+        self.cusum: Floats = np.zeros(0)
+        self.start: Ints = np.zeros(0, np.int64)
+        self.sums: Floats = np.zeros((6, 0))
+
+    @property
+    def lookback(self) -> int:
+        """Minutes of history that a baseline goes by."""
+        return (self._settings.baseline_days + self._settings.guard_days + 1) * DAY
+
+    def step(self, minute: int, arrivals: Mapping[str, Arrival], watched: Collection[str] = ()) -> list[Signal]:
+        """Take in a minute, later than all before; signals of what brought something or is watched, in order of their names."""
+        self._roll(minute)
+        if arrivals:
+            self._take(minute, arrivals)
+        return self._signals(sorted({*arrivals, *watched}), minute)
+
+    def at(self, scope: str, minute: int) -> Signal:
+        """The signal of a scope at the end of the last minute taken in, or of a later one; none earlier may follow."""
+        self._roll(minute)
+        return self._signals([scope], minute)[0]
+
+    def line(self, kind: Kind) -> float:
+        """log10 of the alarm line of a kind of scope: by Ville's inequality the budget is kept where it is the family's minutes
+        over the budget."""
+        companies = int(np.count_nonzero(self._expectation.kind == 0))
+        family = companies if kind == "company" else len(self._number) - companies
+        budget = self._settings.budget if kind == "company" else self._settings.wide_budget
+        return round(log10(max(family, LEAST_FAMILY) * DAY / budget) + self._settings.calibration, 4)
+
+    def _roll(self, minute: int) -> None:
+        """End the hours before that of `minute`."""
+        hour = minute // HOUR
+        if self._since is None:
+            self._hour = hour
+            return
+        while self._hour < hour:
+            self._hour += 1
+            self._pass(np.arange(len(self._number)), self._hour * HOUR - 1)
+            self._expectation.begin_hour(self._hour, self._since)
+            self._mean, self._cost = self._expectation.of_hour(self._hour)
+            if self._hour * HOUR < self._since + WARM:
+                self.log_r[:, self._expectation.kind != 0] = NOTHING
+
+    def _pass(self, chosen: Ints, until: int) -> None:
+        """Let some scopes be quiet until the end of a minute."""
+        quiet = until - self.asof[chosen]
+        self.log_r[:, chosen] = after_quiet(self.log_r[:, chosen], self._cost[:, chosen], quiet)
+        self.sums[_EXPECTED, chosen] += self._mean[chosen] * quiet
+        left = np.maximum(self.cusum[chosen] - self._cost[NEGATIVE, chosen, _SINCE] * quiet, 0.0)
+        self.cusum[chosen] = left
+        self.sums[:, chosen[left == 0]] = 0.0
+        self.asof[chosen] = until
+
+    def _take(self, minute: int, arrivals: Mapping[str, Arrival]) -> None:
+        if self._since is None:
+            self._since = minute
+        names = sorted(arrivals)
+        found = [arrivals[name] for name in names]
+        if new := [name for name in names if name not in self._number]:
+            self._add(new, arrivals, minute)
+        chosen = np.array([self._number[name] for name in names])
+        self._pass(chosen, minute - 1)
+        gains = np.array([[log_gain(np.array(one.marks)), log_gain(np.array(one.weights))] for one in found]).swapaxes(0, 1)
+        brought = np.array([(one.mass, sum(one.weights), one.items, one.negative) for one in found]).T
+        counts = np.array([(len(one.weights), one.mentions) for one in found], np.float64).T
+        self._expectation.note(self._hour, chosen, gains, brought)
+
+        cost = self._cost[:, chosen]
+        self.log_r[:, chosen] = after_marks(self.log_r[:, chosen], cost, gains)
+        idle = self.cusum[chosen] == 0
+        self.start[chosen[idle]] = minute
+        added = np.stack([brought[0], self._mean[chosen], *counts, *brought[2:]])
+        self.sums[:, chosen] = np.where(idle, 0.0, self.sums[:, chosen]) + added
+        moved = gains[NEGATIVE, :, _SINCE] - cost[NEGATIVE, :, _SINCE]
+        self.cusum[chosen] = np.maximum(self.cusum[chosen] + moved, 0.0)
+        self.asof[chosen] = minute
+
+    def _add(self, names: list[str], arrivals: Mapping[str, Arrival], minute: int) -> None:
+        kinds = [parse_scope(name).kind for name in names]
+        groups = []
+        for name, kind in zip(names, kinds, strict=True):
+            self._number[name] = len(self._number)
+            key = f"{kind}:{arrivals[name].sector}" if kind == "company" else kind
+            groups.append(self._groups.setdefault(key, len(self._groups)))
+        more = len(names)
+        self._expectation.add(np.array([KINDS.index(kind) for kind in kinds]), np.array(groups))
+        self._mean, self._cost = self._expectation.of_hour(self._hour)
+        self.asof = np.append(self.asof, np.full(more, minute - 1))
+        self.log_r = np.concatenate([self.log_r, np.full((2, more, len(LIFTS)), NOTHING)], axis=1)
+        self.cusum = np.append(self.cusum, np.zeros(more))
+        self.start = np.append(self.start, np.zeros(more, np.int64))
+        self.sums = np.concatenate([self.sums, np.zeros((6, more))], axis=1)
+
+    def _signals(self, names: list[str], minute: int) -> list[Signal]:
+        places = np.array([self._number[name] for name in names if name in self._number], np.int64)
+        quiet = minute - self.asof[places]
+        surprises = surprise(after_quiet(self.log_r[:, places], self._cost[:, places], quiet))
+        lines = {kind: self.line(kind) for kind in KINDS}
+        found = iter(zip(places, surprises.T, strict=True))
+        signals = []
+        for name in names:
+            kind = parse_scope(name).kind
+            if name not in self._number:
+                signals.append(Signal(name, minute, 0.0, 0.0, lines[kind], share_up=False, since=minute))
+                continue
+            number, both = next(found)
+            judged = kind == "company" or minute >= (self._since or 0) + WARM
+            signals.append(self._signal(name, int(number), minute, both * judged, lines[kind]))
+        return signals
+
+    def _signal(self, name: str, number: int, minute: int, surprises: Floats, line: float) -> Signal:
+        quiet = int(minute - self.asof[number])
+        lasts = self.cusum[number] > self._cost[NEGATIVE, number, _SINCE] * quiet
+        sums = self.sums[:, number] if lasts else np.zeros(6)
+        items, negative = float(sums[_ITEMS]), float(sums[_NEGATIVES])
+        past, mean = float(self._expectation.past_share[number]), float(self._mean[number])
+        return Signal(
+            scope=name,
+            minute=minute,
+            surprise=float(surprises[0]),
+            volume_surprise=float(surprises[1]),
+            line=line,
+            share_up=items > 0 and negative - past * items >= (past * (1.0 - past) * items) ** 0.5,
+            since=int(self.start[number]) if lasts else minute,
+            mass=round(float(sums[_MASS]), 6),
+            expected=round(float(sums[_EXPECTED]) + mean * quiet, 6) if lasts else 0.0,
+            stories=int(sums[_STORIES]),
+            mentions=int(sums[_MENTIONS]),
+            negative_share=round(negative / items, 6) if items else 0.0,
+            past_share=round(past, 6),
+            level=round(mean * DAY, 6),
+        )
+
+    def export(self) -> bytes:
+        """All that it keeps; `restore` of it continues exactly here."""
+        held = {
+            "mark": self._mark(),
+            "names": list(self._number),
+            "groups": list(self._groups),
+            "since": self._since,
+            "hour": self._hour,
+            "arrays": {name: packed(getattr(self, name)) for name in self.ARRAYS},
+            "expectation": self._expectation.export(),
+        }
+        return zlib.compress(msgspec.msgpack.encode(held), 1)
+
+    def restore(self, state: bytes) -> None:
+        """Continue where the detector that exported `state` stood.
+
+        Raises:
+            ValueError: the state is of another layout or other settings.
+        """
+        held = msgspec.msgpack.decode(zlib.decompress(state))
+        if held["mark"] != self._mark():
+            raise ValueError("the detector's state is of another layout or other settings")
+        self._number = {name: number for number, name in enumerate(held["names"])}
+        self._groups = {name: number for number, name in enumerate(held["groups"])}
+        self._since, self._hour = held["since"], held["hour"]
+        for name in self.ARRAYS:
+            setattr(self, name, unpacked(held["arrays"][name]))
+        self._expectation.restore(held["expectation"])
+        self._mean, self._cost = self._expectation.of_hour(self._hour)
+
+    def _mark(self) -> list[int]:
+        # The layout follows from these; thresholds may change without the past being lost.
+        return [VERSION, self._settings.baseline_days, self._settings.guard_days]
