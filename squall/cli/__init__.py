@@ -11,6 +11,7 @@ from squall.cli import (
     deadletters,
     demo,
     down,
+    health,
     incidents,
     ingest,
     mentions,
@@ -38,6 +39,7 @@ app.command("replay")(replay.replay)
 app.add_typer(incidents.app, name="incidents")
 app.add_typer(mentions.app, name="mentions")
 app.command("worker")(worker.worker)
+app.command("health")(health.health)
 app.add_typer(deadletters.app, name="deadletters")
 app.command("config")(config.config)
 app.add_typer(companies.app, name="companies")
