@@ -185,7 +185,9 @@ class Settings(BaseSettings):
         """Environment, then `.env`, then the folder that SQUALL_SECRETS_DIR names (one file a secret)."""
         if isinstance(dotenv_settings, DotEnvSettingsSource):
             # The file is shared with other programs, such as docker compose: only our names in it can be wrong.
-            own = {name: value for name, value in dotenv_settings.env_vars.items() if name.upper().startswith((PREFIX, "KAFKA_HOME"))}
+            own = {
+                name: value for name, value in dotenv_settings.env_vars.items() if name.upper().startswith((PREFIX, "KAFKA_HOME"))
+            }
             dotenv_settings.env_vars = own
         secrets = os.environ.get("SQUALL_SECRETS_DIR")
         if not secrets:

@@ -5,6 +5,7 @@ import sys
 import typer
 
 from squall.cli import (
+    backfill,
     companies,
     config,
     db,
@@ -41,6 +42,7 @@ app.add_typer(mentions.app, name="mentions")
 app.command("worker")(worker.worker)
 app.command("health")(health.health)
 app.add_typer(deadletters.app, name="deadletters")
+app.command("backfill")(backfill.backfill)
 app.command("config")(config.config)
 app.add_typer(companies.app, name="companies")
 app.add_typer(topics.app, name="topics")

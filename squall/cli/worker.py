@@ -9,7 +9,8 @@ from squall.settings import get_settings
 Agents = Annotated[str, typer.Option(help="which agents, by comma: intake, market, scoring, clock, watch, notify; empty: all")]
 Namespace = Annotated[str | None, typer.Option(help="namespace of a replay; left out: that of the settings")]
 Stalled = Annotated[
-    bool, typer.Option("--exit-when-stalled", help="end with 1 where nothing moves; for containers, where no `squall up` looks on")
+    bool,
+    typer.Option("--exit-when-stalled", help="end with 1 where nothing moves; for containers, where no `squall up` looks on"),
 ]
 
 

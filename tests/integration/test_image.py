@@ -40,7 +40,12 @@ def build(target: str, folder: Path, places: dict[str, Path]) -> None:
                     copy(ROOT / source, end)
             elif instruction == "RUN":
                 done = subprocess.run(
-                    ["sh", "-ec", value.replace(CACHED, "")], cwd=folder, env=environment, capture_output=True, text=True
+                    ["sh", "-ec", value.replace(CACHED, "")],
+                    check=False,
+                    cwd=folder,
+                    env=environment,
+                    capture_output=True,
+                    text=True,
                 )
                 assert done.returncode == 0, f"{value}\n{done.stderr[-3000:]}"
 
@@ -57,21 +62,27 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def run(image: Path, *words: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": f"{image}:{os.environ['PATH']}", "SQUALL_HOME": str(folder / "home"), **variables}
-    return subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+    return subprocess.run(words, check=False, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
 
 
 def test_the_cpu_image_scores_text_and_holds_no_torch(image: Path, tmp_path: Path) -> None:
     (tmp_path / "headlines.csv").write_text("title\nHarbour Bank warns of heavy losses\n")
-    scored = run(image, "squall", "classify", "headlines.csv", "--text-column", "title", folder=tmp_path, SQUALL_MODEL__THREADS="1")
+    scored = run(
+        image, "squall", "classify", "headlines.csv", "--text-column", "title", folder=tmp_path, SQUALL_MODEL__THREADS="1"
+    )
     assert scored.returncode == 0, scored.stderr
     assert "negative" in scored.stdout
-    asked = "from importlib.util import find_spec as f; print([n for n in ('torch', 'transformers', 'pytest', 'yfinance') if f(n)])"
+    asked = (
+        "from importlib.util import find_spec as f; print([n for n in ('torch', 'transformers', 'pytest', 'yfinance') if f(n)])"
+    )
     assert run(image, "python", "-c", asked, folder=tmp_path).stdout.strip() == "['yfinance']"
 
 
 def test_the_image_has_what_the_services_start(image: Path, tmp_path: Path) -> None:
     assert "--exit-when-stalled" in run(image, "squall", "worker", "--help", folder=tmp_path, COLUMNS="200").stdout
-    assert run(image, "python", "-c", "import dashboard.__main__, streams.worker, streams.scoring", folder=tmp_path).returncode == 0
+    assert (
+        run(image, "python", "-c", "import dashboard.__main__, streams.worker, streams.scoring", folder=tmp_path).returncode == 0
+    )
     unwell = run(image, "squall", "health", folder=tmp_path)
     assert (unwell.returncode, unwell.stdout) == (1, f"no worker in {tmp_path}/home/run/live\n")
 
