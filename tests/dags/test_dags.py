@@ -116,9 +116,7 @@ def assert_squall_knows(line: str, values: dict[str, str]) -> None:
     command.make_context(command.name, words)
 
 
-def test_retention_runs_for_its_period_and_a_second_run_changes_nothing(
-    environment: dict[str, str], services: Addresses
-) -> None:
+def test_retention_runs_for_its_period_and_a_second_run_changes_nothing(environment: dict[str, str], services: Addresses) -> None:
     count = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'squall.score'::regclass"
     before = query(services, count)[0][0]
     assert probe(environment, "run", "retention", "{}") == {"state": "success", "tasks": {"retain": "success"}}
