@@ -1,6 +1,7 @@
 """A worker that no supervisor watches: what its container's health check says, and how it ends itself."""
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,11 @@ from streams.health import Health
 
 
 @pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
     monkeypatch.setenv("SQUALL_HOME", str(tmp_path))
     get_settings.cache_clear()
-    return get_settings()
+    yield get_settings()
+    get_settings.cache_clear()
 
 
 def check() -> tuple[int, str]:
@@ -60,7 +62,7 @@ def test_a_worker_with_lag_and_without_progress_ends_itself(settings: Settings) 
     try:
         health.whole("running")
         health.exit_when_stalled(1.5, leave)
-        assert not left.wait(4)
+        assert not left.is_set()
         health.lag(5)
         assert left.wait(60)
     finally:

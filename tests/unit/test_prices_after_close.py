@@ -1,5 +1,6 @@
 """`squall ingest close`: what it does on days on which there is nothing to fetch."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,8 +13,10 @@ from squall.settings import get_settings
 
 
 @pytest.fixture(autouse=True)
-def tickers(monkeypatch: pytest.MonkeyPatch) -> None:
+def tickers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("SQUALL_PRICES__TICKERS", '["AAPL"]')
+    yield
+    get_settings.cache_clear()
 
 
 def close(day: str) -> tuple[int, str, BaseException | None]:
