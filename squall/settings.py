@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, NestedSecretsSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    NestedSecretsSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from squall.errors import UsageError
 
@@ -67,6 +73,7 @@ class StreamSettings(Section):
     lateness_s: int = Field(300, ge=0, description="how late an item may be and still count for its minute")
     ahead_s: int = Field(600, ge=0, description="how far an item may lie ahead of its fetching")
     retention_days: int = Field(1095, ge=31, description="older items are refused, older partitions dropped")
+    text_retention_days: int = Field(365, ge=31, description="texts of older articles are emptied, their scores kept")
     stall_s: int = Field(120, ge=10, description="a worker with lag and no progress for so long is restarted")
 
 
@@ -143,6 +150,13 @@ class DashboardSettings(Section):
     threads: int = Field(8, ge=1)
 
 
+class PriceSettings(Section):
+    """Daily bars that are fetched after each close."""
+
+    tickers: Annotated[tuple[str, ...], Field(description="as Yahoo writes them, as a JSON list")] = ()
+    exchange: str = Field("XNYS", description="calendar that says on which days there is a close, and when")
+
+
 class Settings(BaseSettings):
     """Everything that can be set. Frozen; get it by `get_settings()`."""
 
@@ -178,6 +192,7 @@ class Settings(BaseSettings):
     notify: NotifySettings = NotifySettings()
     http: HttpSettings = HttpSettings()
     dashboard: DashboardSettings = DashboardSettings()
+    prices: PriceSettings = PriceSettings()
 
     @classmethod
     def settings_customise_sources(
@@ -189,6 +204,12 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment, then `.env`, then the folder that SQUALL_SECRETS_DIR names (one file a secret)."""
+        if isinstance(dotenv_settings, DotEnvSettingsSource):
+            # The file is shared with other programs, such as docker compose: only our names in it can be wrong.
+            own = {
+                name: value for name, value in dotenv_settings.env_vars.items() if name.upper().startswith((PREFIX, "KAFKA_HOME"))
+            }
+            dotenv_settings.env_vars = own
         secrets = os.environ.get("SQUALL_SECRETS_DIR")
         if not secrets:
             return init_settings, env_settings, dotenv_settings
@@ -199,6 +220,8 @@ class Settings(BaseSettings):
             secrets_nested_delimiter=DELIMITER,
             secrets_dir_missing="error",
         )
+        # An empty file is no value, as an empty variable is none.
+        files.env_vars = {name: value for name, value in files.env_vars.items() if value}
         return init_settings, env_settings, dotenv_settings, files
 
     @property

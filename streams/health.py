@@ -3,12 +3,13 @@
 import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from squall.embedded.health import folder
+from squall.embedded.health import StallWatch, folder, parse
 from squall.embedded.state import write_json
 from squall.settings import Settings
 
@@ -92,6 +93,18 @@ class Health:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self.write()
         self._thread.start()
+
+    def exit_when_stalled(self, stall_s: float, leave: Callable[[int], None]) -> None:
+        """End the process by `leave` once it has lag and makes no progress for so long; for where nobody else would."""
+        watch = StallWatch(stall_s)
+
+        def look_each_second() -> None:
+            while not self._stop.wait(1.0):
+                if reason := watch.observe(parse(self.snapshot()), time.monotonic()):
+                    log.error("giving up", reason=reason)
+                    leave(1)
+
+        threading.Thread(target=look_each_second, name="stall", daemon=True).start()
 
     def stop(self) -> None:
         """Write no more, and remove the file."""

@@ -1,7 +1,7 @@
 """The rows of incidents: read to go on from, written as the steps say."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
@@ -15,26 +15,26 @@ from streams.logic.incidents import Incident, SilenceSpan, at_minute, minute_num
 ACTOR = "squall"
 _JSON = ("inputs", "evidence", "context")
 _OPEN = ", ".join(f"'{state}'" for state in OPEN_STATES)
-_READ = f"""
+_READ = """
 SELECT id, rule, scope, state, opened_at, fired_at, resolved_at, updated_at, surprise, peak_surprise, holds_since, calm_since,
        told_at, parent_id
-FROM incident WHERE (state IN ({_OPEN}) OR resolved_at >= %(resolved_since)s) AND rule {{which}} %(rule)s
+FROM incident WHERE {where}
 ORDER BY id FOR UPDATE
 """
-WATERMARK = "watermark"
-"""The rule whose incidents the standstill keeps, and watch does not."""
+OPERATIONAL = "operational"
+"""The rule version of incidents of the system itself, which watch leaves alone."""
 
 
 def watched_incidents(connection: Connection, resolved_since: datetime) -> list[Incident]:
     """The incidents that watch goes on from, locked so that no person's act is overwritten."""
-    rows = connection.exec_driver_sql(_READ.format(which="<>"), {"rule": WATERMARK, "resolved_since": resolved_since})
-    return [_incident(*row) for row in rows]
+    where = f"(state IN ({_OPEN}) OR resolved_at >= %(since)s) AND rule_version <> '{OPERATIONAL}'"
+    return [_incident(*row) for row in connection.exec_driver_sql(_READ.format(where=where), {"since": resolved_since})]
 
 
-def open_standstills(connection: Connection) -> list[Incident]:
-    """The open incidents of the watermark, locked."""
-    values = {"rule": WATERMARK, "resolved_since": datetime.max.replace(tzinfo=UTC)}
-    return [_incident(*row) for row in connection.exec_driver_sql(_READ.format(which="="), values)]
+def operational_incidents(connection: Connection, rule: str) -> list[Incident]:
+    """The open incidents of a rule that is not watch's, locked."""
+    where = f"state IN ({_OPEN}) AND rule_version = '{OPERATIONAL}' AND rule = %(rule)s"
+    return [_incident(*row) for row in connection.exec_driver_sql(_READ.format(where=where), {"rule": rule})]
 
 
 def _incident(

@@ -6,16 +6,13 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from squall.records import Alert, content_id, encode, minute_of
-from squall.scopes import MARKET, scope_name
+from squall.records import minute_of
 from squall.settings import Settings
-from streams import incident_store as store
-from streams.alerts import channel_names, group_key
-from streams.logic.incidents import at_minute
+from streams.operational import open_incident, resolve_incidents
 from streams.runtime import Context, Send
 from streams.watch_store import read_watermark
 
-RULE = store.WATERMARK
+RULE = "watermark"
 SEVERITY = "critical"
 
 
@@ -37,7 +34,9 @@ class Standstill:
             watermark = read_watermark(connection, self._settings.kafka.partitions)
             if watermark is None:
                 return ()
-            self._resolve(connection, watermark)
+            resolve_incidents(
+                connection, self._settings, rule=RULE, severity=SEVERITY, at=watermark, summary="The pipeline moves again"
+            )
             if watermark != self._seen:
                 self._seen, self._since = watermark, time.monotonic()
             elif time.monotonic() - self._since >= self._settings.stream.stall_s:
@@ -45,58 +44,9 @@ class Standstill:
         return ()
 
     def _open(self, connection: Connection, watermark: datetime) -> None:
-        minute = minute_of(watermark)
-        if store.open_standstills(connection):
-            return
         summary = (
-            f"Nothing has come through since {minute:%Y-%m-%d %H:%M} UTC: the pipeline stands still, and no surge can be seen"
+            f"Nothing has come through since {minute_of(watermark):%Y-%m-%d %H:%M} UTC: the pipeline stands still, and no surge "
+            "can be seen"
         )
-        key = content_id("incident", RULE, MARKET, minute.isoformat())
-        row = {
-            "id": key,
-            "rule": RULE,
-            "rule_version": "1",
-            "scope": MARKET,
-            "state": "firing",
-            "severity": SEVERITY,
-            "opened_at": minute,
-            "fired_at": minute,
-            "resolved_at": None,
-            "updated_at": minute,
-            "surprise": 0.0,
-            "peak_surprise": 0.0,
-            "threshold": 0.0,
-            "summary": summary,
-            "inputs": {"watermark": watermark, "stall_s": self._settings.stream.stall_s},
-            "evidence": [],
-        }
-        if store.insert_incident(connection, row):
-            self._tell(connection, key, state="firing", at=minute, since=minute, summary=summary)
-
-    def _resolve(self, connection: Connection, watermark: datetime) -> None:
-        minute = minute_of(watermark)
-        for incident in store.open_standstills(connection):
-            since = at_minute(incident.opened)
-            if minute > since:
-                values = {"state": "resolved", "resolved_at": minute, "updated_at": minute}
-                store.update_incident(connection, incident.id, values)
-                self._tell(connection, incident.id, state="resolved", at=minute, since=since, summary="The pipeline moves again")
-
-    def _tell(self, connection: Connection, key: str, *, state: str, at: datetime, since: datetime, summary: str) -> None:
-        kind = "fired" if state == "firing" else state
-        number = store.add_event(connection, key, at=at, kind=kind, state=state, detail={})
-        alert = Alert(
-            incident_id=key,
-            rule=RULE,
-            scope=MARKET,
-            scope_name=scope_name(MARKET, {}, {}),
-            state=state,
-            severity=SEVERITY,
-            at=at,
-            since=since,
-            surprise=0.0,
-            threshold=0.0,
-            summary=summary,
-        )
-        for channel in channel_names(self._settings):
-            store.add_outbox(connection, key, number, channel, encode(alert), group=group_key({"rule": RULE}))
+        inputs = {"watermark": watermark, "stall_s": self._settings.stream.stall_s}
+        open_incident(connection, self._settings, rule=RULE, severity=SEVERITY, at=watermark, summary=summary, inputs=inputs)

@@ -39,11 +39,12 @@ class WorkerError(UserError):
     """The worker cannot start; the message says what to do."""
 
 
-def run(settings: Settings, addresses: Addresses, names: Sequence[str] = ()) -> int:
+def run(settings: Settings, addresses: Addresses, names: Sequence[str] = (), *, exit_when_stalled: bool = False) -> int:
     """Run a worker until it is asked to stop (SIGTERM, SIGINT) or gives up; returns the exit status.
 
     Args:
         names: which of `MODULES`; none: all. A worker of some is in a consumer group of its own.
+        exit_when_stalled: end the process after `stream.stall_s` with lag and without progress, as `squall up` would do.
 
     Raises:
         UserError: topics or schema are not as they should be, or a name is unknown.
@@ -52,6 +53,8 @@ def run(settings: Settings, addresses: Addresses, names: Sequence[str] = ()) -> 
         raise UsageError(f"no agent {unknown[0]}: there are {', '.join(MODULES)}")
     health = Health.of_process(settings)
     health.start()
+    if exit_when_stalled:
+        health.exit_when_stalled(settings.stream.stall_s, leave)
     try:
         context = _context(settings, addresses)
         chosen = [name for name in MODULES if not names or name in names]

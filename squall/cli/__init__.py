@@ -5,6 +5,7 @@ import sys
 import typer
 
 from squall.cli import (
+    backfill,
     classify,
     companies,
     config,
@@ -13,6 +14,7 @@ from squall.cli import (
     demo,
     down,
     evaluate,
+    health,
     incidents,
     ingest,
     mentions,
@@ -41,7 +43,9 @@ app.command("replay")(replay.replay)
 app.add_typer(incidents.app, name="incidents")
 app.add_typer(mentions.app, name="mentions")
 app.command("worker")(worker.worker)
+app.command("health")(health.health)
 app.add_typer(deadletters.app, name="deadletters")
+app.command("backfill")(backfill.backfill)
 app.command("config")(config.config)
 app.add_typer(companies.app, name="companies")
 app.add_typer(topics.app, name="topics")

@@ -1,5 +1,8 @@
 """`squall db`: migrate and check the database."""
 
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -37,3 +40,34 @@ def check(namespace: Namespace = "") -> None:
     with running(settings, broker=False) as services:
         migrate.check(make_engine(settings, services.database_url), settings)
     print(f"schema {settings.pg_schema} is as it should be")
+
+
+@app.command()
+def retain(
+    as_of: Annotated[datetime | None, typer.Option(help="as of this time, in UTC; left out: now")] = None,
+    namespace: Namespace = "",
+    as_json: Annotated[bool, typer.Option("--json", help="print one line of JSON")] = False,
+) -> None:
+    """Make partitions two months ahead, drop what is older than SQUALL_STREAM__RETENTION_DAYS, and empty older texts.
+
+    Texts of articles, and dead letters, go after SQUALL_STREAM__TEXT_RETENTION_DAYS; scores and mood stay until their month is
+    over. Incidents keep their evidence. Running it twice for the same time changes nothing.
+    """
+    from sqlalchemy.exc import OperationalError
+
+    from pipelines.maintenance.retention import retain as run
+    from squall.db.engine import make_engine
+    from squall.db.migrate import check_revision
+    from squall.embedded import running
+    from squall.errors import UserError
+
+    settings = get_settings().in_namespace(namespace)
+    now = datetime.now(UTC)
+    with running(settings, broker=False) as services:
+        engine = make_engine(settings, services.database_url)
+        check_revision(engine, settings)
+        try:
+            done = asdict(run(engine, settings.stream, as_of.replace(tzinfo=UTC) if as_of else now, now))
+        except OperationalError as error:
+            raise UserError(f"not finished, try again: {str(error.orig).splitlines()[0]}") from None
+    print(json.dumps(done) if as_json else ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in done.items()))

@@ -1,7 +1,9 @@
 """`squall incidents`: what fired, when, and on what evidence."""
 
 import json
-from datetime import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,8 +12,11 @@ from squall.settings import get_settings
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from sqlalchemy import Connection
 
-app = typer.Typer(help="Read incidents back.", no_args_is_help=True)
+    from squall.settings import Settings
+
+app = typer.Typer(help="Read incidents back, and raise those of scheduled tasks.", no_args_is_help=True)
 Namespace = Annotated[str, typer.Option(help="namespace of a replay; empty: live")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 
@@ -61,6 +66,52 @@ def show(
         print(json.dumps(row, default=_plain))
     else:
         _show(Console(soft_wrap=True, highlight=False), row)
+
+
+Task = Annotated[str, typer.Argument(help="name of the task, e.g. that of its DAG")]
+SEVERITY = "high"
+
+
+@app.command("raise")
+def raise_(
+    task: Task, summary: Annotated[str, typer.Argument(help="what went wrong, in a sentence")], namespace: Namespace = ""
+) -> None:
+    """Open an incident because a scheduled task failed, and alert; while one of the task is open this changes nothing."""
+    from streams.operational import open_incident
+
+    settings = get_settings().in_namespace(namespace)
+    with _writing(settings) as connection:
+        rule, now = f"task {task}", datetime.now(UTC)
+        opened = open_incident(connection, settings, rule=rule, severity=SEVERITY, at=now, summary=summary, inputs={"task": task})
+    print("opened" if opened else "one is open already")
+
+
+@app.command()
+def clear(task: Task, namespace: Namespace = "") -> None:
+    """Resolve the open incident of a scheduled task, because it has succeeded since."""
+    from streams.operational import resolve_incidents
+
+    settings = get_settings().in_namespace(namespace)
+    with _writing(settings) as connection:
+        summary = f"The task {task} succeeds again"
+        count = resolve_incidents(
+            connection, settings, rule=f"task {task}", severity=SEVERITY, at=datetime.now(UTC), summary=summary
+        )
+    print("resolved" if count else "none was open")
+
+
+@contextmanager
+def _writing(settings: "Settings") -> "Iterator[Connection]":
+    from squall.db.engine import make_engine
+    from squall.db.migrate import check_revision
+    from squall.embedded import running
+
+    with running(settings, broker=False) as services:
+        engine = make_engine(settings, services.database_url)
+        check_revision(engine, settings)
+        with engine.begin() as connection:
+            yield connection
+        engine.dispose()
 
 
 def _show(console: "Console", row: dict[str, Any]) -> None:

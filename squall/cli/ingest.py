@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pipelines.ingest.source import Source
 
 T = TypeVar("T")
+NOTHING_TO_DO = 99
+"""Exit status by which Airflow knows that a task is to be skipped."""
 
 app = typer.Typer(
     help="Send news, prices and charts from feeds, files, requests and yfinance. Needs a running broker and database "
@@ -153,6 +155,38 @@ def yfinance(
     if find_spec("yfinance") is None:
         raise UsageError("yfinance is not installed: pip install 'squall[yfinance]'")
     tallies = _send(namespace, [YahooSource(ticker, since.date(), exchange) for ticker in tickers], again, as_json)
+    if any(tally.errors for tally in tallies):
+        raise typer.Exit(1)
+
+
+@app.command()
+def close(
+    day: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="the session's day")],
+    namespace: Namespace = "",
+    as_json: AsJson = False,
+) -> None:
+    """Send the daily bars of SQUALL_PRICES__TICKERS up to the close of a session, by yfinance; those of the week before, too.
+
+    A day on which SQUALL_PRICES__EXCHANGE holds no session ends with 99, as does a list without tickers: nothing to do. A
+    session that is not over yet ends with 1.
+    """
+    from pipelines.ingest.yahoo import YahooSource
+    from squall.errors import UserError
+    from squall.sessions import session_close
+
+    settings = get_settings().in_namespace(namespace)
+    wanted = settings.prices
+    try:
+        closes = session_close(day.replace(tzinfo=UTC), wanted.exchange)
+    except ValueError as error:
+        raise UsageError(f"SQUALL_PRICES__EXCHANGE: {error}") from None
+    if closes is None or not wanted.tickers:
+        print("SQUALL_PRICES__TICKERS is empty" if closes else f"{wanted.exchange} holds no session on {day:%Y-%m-%d}")
+        raise typer.Exit(NOTHING_TO_DO)
+    if closes > datetime.now(UTC):
+        raise UserError(f"the session of {day:%Y-%m-%d} closes at {closes:%H:%M} UTC: try again then")
+    since = day.date() - timedelta(days=7)
+    tallies = _send(namespace, [YahooSource(ticker, since, wanted.exchange) for ticker in wanted.tickers], True, as_json)
     if any(tally.errors for tally in tallies):
         raise typer.Exit(1)
 

@@ -77,6 +77,8 @@ def drop_partitions(engine: Engine, before: datetime) -> int:
     dropped = 0
     for table in PARTITIONED:
         with engine.begin() as connection:
+            # Nobody waits behind this for long: where a reader holds the table, it fails, and is tried again later.
+            connection.execute(text("SET LOCAL lock_timeout = '5s'"))
             for month in sorted(existing_months(connection, table)):
                 if _next(month) <= month_of(before):
                     connection.execute(text(f"DROP TABLE {table}_{month[0]:04d}_{month[1]:02d}"))

@@ -189,6 +189,23 @@ class Score(Base):
     )
 
 
+class Rescore(Base):
+    """What another model version says of a mention: of a backfill, apart from the score that stands and moves the mood."""
+
+    __tablename__ = "rescore"
+    mention_id: Mapped[str] = mapped_column(primary_key=True)
+    model_version: Mapped[str] = mapped_column(primary_key=True)
+    event_time: Mapped[datetime]
+    revision: Mapped[int]
+    negative: Mapped[int]
+    neutral: Mapped[int]
+    positive: Mapped[int]
+    topic: Mapped[str]
+    topics: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
+    scored_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    __table_args__ = (Index("rescore_time", "model_version", "event_time"),)
+
+
 class Mood(Base):
     """Sums a scope and minute; `late` rows hold what came after the minute was decided, and never move a decision."""
 

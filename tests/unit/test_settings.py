@@ -101,3 +101,14 @@ def test_config_masks_secrets_and_says_where_values_come_from(monkeypatch: pytes
         "means": rows["SQUALL_WORKERS"]["means"],
     }
     assert rows["SQUALL_HOME"]["from"] == "default"
+
+
+def test_names_of_other_programs_in_dotenv_are_overlooked(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("COMPOSE_PROFILES=core\nSQUALL_WORKERS=3\n")
+    assert get_settings().workers == 3
+
+
+def test_an_empty_secret_is_no_value(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "SQUALL_NOTIFY__WEBHOOK_URL").write_text("")
+    monkeypatch.setenv("SQUALL_SECRETS_DIR", str(tmp_path))
+    assert get_settings().notify.webhook_url is None

@@ -1,0 +1,151 @@
+"""The DAGs in a real Airflow: what they are, and what their runs do to a real database."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import typer
+from sqlalchemy import text
+
+from squall.cli import app
+from squall.db import migrate
+from squall.db.engine import make_engine
+from squall.embedded import Addresses, running
+from squall.settings import Settings
+from tests.compose import ROOT, compose
+
+AIRFLOW = ROOT / ".venv-airflow" / "bin"
+SQUALL = f"{ROOT}/.venv/bin/python -m squall"
+LIMIT_S = 300
+
+pytestmark = pytest.mark.skipif(
+    not (AIRFLOW / "airflow").exists(), reason="Airflow is not installed: `make airflow-env` installs it into .venv-airflow"
+)
+
+
+@pytest.fixture(scope="module")
+def environment() -> Iterator[dict[str, str]]:
+    """An Airflow with a database of its own, and a Squall database that its tasks find."""
+    with tempfile.TemporaryDirectory(prefix="squall-") as folder:
+        Path(folder).chmod(0o755)
+        values = {name: os.environ[name] for name in ("PATH", "LANG", "LD_LIBRARY_PATH") if name in os.environ}
+        values |= {
+            "HOME": folder,
+            "AIRFLOW_HOME": f"{folder}/airflow",
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+            "RUN_SQUALL": SQUALL,
+            "RUN_SQUALL_IN": str(ROOT),
+            "SQUALL_HOME": f"{folder}/home",
+            "SQUALL_MODEL__THREADS": "1",
+        }
+        subprocess.run([AIRFLOW / "airflow", "db", "migrate"], env=values, check=True, capture_output=True, timeout=LIMIT_S)
+        yield values
+
+
+@pytest.fixture(scope="module")
+def services(environment: dict[str, str]) -> Iterator[Addresses]:
+    settings = Settings(home=Path(environment["SQUALL_HOME"]))
+    with running(settings, broker=False) as addresses:
+        engine = make_engine(settings, addresses.database_url)
+        now = datetime.now(UTC)
+        migrate.upgrade(engine, settings, now - timedelta(days=1500), now)
+        engine.dispose()
+        yield addresses
+
+
+def probe(environment: dict[str, str], *words: str) -> Any:
+    done = subprocess.run(
+        [AIRFLOW / "python", Path(__file__).with_name("probe.py"), *words],
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def query(addresses: Addresses, statement: str) -> list[tuple[Any, ...]]:
+    engine = make_engine(Settings(), addresses.database_url)
+    try:
+        with engine.connect() as connection:
+            return [tuple(row) for row in connection.execute(text(statement))]
+    finally:
+        engine.dispose()
+
+
+def test_the_dags_are_what_they_should_be(environment: dict[str, str]) -> None:
+    found = probe(environment, "list")
+    assert found["errors"] == {}
+    assert found["dags"].keys() == {"backfill", "prices", "retention"}
+    for name, dag in found["dags"].items():
+        assert dag["timetable"] == ("NullTimetable" if name == "backfill" else "CronDataIntervalTimetable")
+        assert (dag["max_active_runs"], dag["catchup"]) == (1, False)
+        assert dag["doc"].strip().startswith("### ")
+        assert dag["params"], "a manual run passes its period"
+        for task in dag["tasks"]:
+            assert task["retries"] == 3
+            assert task["backoff"] == 2
+            assert task["limit_s"] <= 86_400
+            assert task["on_failure"] == ["raise_incident"]
+            assert task["doc"]
+            assert_squall_knows(task["command"].removeprefix(f"exec {SQUALL} "), task["values"])
+
+
+def assert_squall_knows(line: str, values: dict[str, str]) -> None:
+    assert set(re.findall(r"\$(\w+)", line)) == values.keys()
+    assert "{{" not in line, "values come as variables, never as the shell's text"
+    words = ["1" if word == "$RATE" else "2026-01-05" if word.startswith("$") else word for word in shlex.split(line)]
+    command: click.Command = typer.main.get_command(app)
+    context = click.Context(command)
+    while isinstance(command, click.Group):
+        found = command.get_command(context, words.pop(0))
+        assert found is not None, line
+        command = found
+    command.make_context(command.name, words)
+
+
+def test_retention_runs_for_its_period_and_a_second_run_changes_nothing(environment: dict[str, str], services: Addresses) -> None:
+    count = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'squall.score'::regclass"
+    before = query(services, count)[0][0]
+    assert probe(environment, "run", "retention", "{}") == {"state": "success", "tasks": {"retain": "success"}}
+    after = query(services, count)[0][0]
+    assert after < before
+    assert probe(environment, "run", "retention", '{"as_of": "2025-06-01"}')["state"] == "success"
+    assert query(services, count)[0][0] == after
+
+
+def test_a_day_without_session_or_tickers_skips_prices(environment: dict[str, str]) -> None:
+    run = probe({**environment, "SQUALL_PRICES__TICKERS": '["AAPL"]'}, "run", "prices", '{"day": "2025-12-25"}')
+    assert run["tasks"] == {"close": "skipped"}
+
+
+def test_a_task_that_fails_is_an_incident(environment: dict[str, str], services: Addresses) -> None:
+    period = {"model": "/no/such/model", "first": "2026-01-01", "last": "2026-01-02"}
+    assert probe(environment, "run", "backfill", json.dumps(period))["state"] == "failed"
+    ((rule, state, summary),) = query(services, "SELECT rule, state, summary FROM incident")
+    assert (rule, state) == ("task backfill", "firing")
+    assert "The scheduled task backfill failed" in summary
+    assert query(services, "SELECT payload ->> 'rule' FROM outbox WHERE channel = 'topic'") == [("task backfill",)]
+
+
+@pytest.mark.parametrize("service", ["airflow-api", "airflow-scheduler", "airflow-dag-processor"])
+def test_the_containers_start_what_airflow_knows(service: str, environment: dict[str, str]) -> None:
+    program, command, *options = compose()["services"][service]["command"]
+    assert program == "airflow"
+    help_text = subprocess.run(
+        [AIRFLOW / "airflow", command, "--help"], env=environment, check=True, capture_output=True, text=True, timeout=LIMIT_S
+    ).stdout
+    for option in options:
+        assert not option.startswith("--") or option in help_text
