@@ -77,12 +77,11 @@ class FusedNetwork(nn.Module):
             nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.GELU(), nn.Linear(WIDTH, width)) for width in widths
         )
         self.direction = nn.Sequential(nn.Dropout(HEAD_DROPOUT), nn.Linear(WIDTH, 1))
-        self.impact = nn.Sequential(
-            nn.Dropout(HEAD_DROPOUT), nn.Linear(WIDTH, IMPACT_WIDTH), nn.Tanh(), nn.Linear(IMPACT_WIDTH, 1)
-        )
-        self.impact_volatility = nn.Linear(2, 1)
+        narrow, last = nn.Linear(WIDTH, IMPACT_WIDTH), nn.Linear(IMPACT_WIDTH, 1)
         # It starts as a function of volatility alone, and has to learn to be more.
-        nn.init.zeros_(self.impact[-1].weight)
+        nn.init.zeros_(last.weight)
+        self.impact = nn.Sequential(nn.Dropout(HEAD_DROPOUT), narrow, nn.Tanh(), last)
+        self.impact_volatility = nn.Linear(2, 1)
 
     def fit(self, inputs: FusedInputs) -> None:
         """Fit scalers and alignment on training rows."""
@@ -122,11 +121,8 @@ class FusedNetwork(nn.Module):
         """Each part of the loss and their weighted sum `total`; `kept` is the mask after modality dropout."""
         whole = self.tokens(inputs)
         out = self._score(whole * kept.unsqueeze(-1), inputs._replace(mask=kept))
-        labelled, judged = ~targets.direction.isnan(), ~targets.fall.isnan()
-        direction = _mean(
-            binary_cross_entropy_with_logits(out.direction, targets.direction.nan_to_num(), reduction="none"), labelled
-        )
-        impact = _mean(binary_cross_entropy_with_logits(out.impact, targets.fall.nan_to_num(), reduction="none"), judged)
+        direction = _cross_entropy(out.direction, targets.direction)
+        impact = _cross_entropy(out.impact, targets.fall)
         aligned, present = self.joint.modality_vectors(whole, inputs.mask)
         alignment = contrastive_loss(aligned, present, targets.company, targets.day)
         reconstruction = self._rebuilt(out.fused, inputs) + self.joint.extra_loss(whole, inputs.mask, kept)
@@ -141,10 +137,10 @@ class FusedNetwork(nn.Module):
             "impact": impact,
         }
 
-    def discriminator_loss(self, inputs: FusedInputs, kept: Tensor) -> Tensor | None:
-        """The loss of the discriminator, which has an optimizer of its own; None where there is none."""
+    def discriminator_loss(self, inputs: FusedInputs, kept: Tensor) -> Tensor:
+        """The loss of the `gan` joint's discriminator, which has an optimizer of its own."""
         if not isinstance(self.joint, GanJoint):
-            return None
+            raise TypeError("only the gan joint has a discriminator")
         return self.joint.discriminator_loss(self.tokens(inputs), inputs.mask, kept)
 
     def _rebuilt(self, fused: Tensor, inputs: FusedInputs) -> Tensor:
@@ -170,6 +166,11 @@ def drop_modalities(mask: Tensor, slots: int, drop: float, drop_all: float, gene
     draws = torch.rand(len(mask), len(MODALITIES) + 1, generator=generator).to(mask.device)
     keep = (draws[:, :-1] >= drop) & (draws[:, -1:] >= drop_all)
     return mask & torch.cat([keep[:, :1].expand(-1, slots), keep[:, 1:]], dim=1)
+
+
+def _cross_entropy(logits: Tensor, truth: Tensor) -> Tensor:
+    """Mean over the rows that have a truth."""
+    return _mean(binary_cross_entropy_with_logits(logits, truth.nan_to_num(), reduction="none"), ~truth.isnan())
 
 
 def _mean(values: Tensor, chosen: Tensor) -> Tensor:

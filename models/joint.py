@@ -1,7 +1,7 @@
 """Four ways to make one vector of an item's aligned tokens, chosen by name.
 
-Tokens are (rows, slots + 2, 128): one for each day's texts, one for the price, one for the chart. Where a whole modality is absent a
-learned token stands in for it, so that there is always something to read.
+Tokens are (rows, slots + 2, 128): one for each day's texts, one for the price, one for the chart. Where a whole modality is
+absent a learned token stands in for it, so that there is always something to read.
 """
 
 from __future__ import annotations

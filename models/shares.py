@@ -23,12 +23,14 @@ def shapley_shares(value: Callable[[frozenset[int]], Array], players: Sequence[i
     shares = []
     for player in players:
         gains = (
-            factorial(len(subset))
-            * factorial(count - len(subset) - 1)
-            / factorial(count)
-            * (worth[subset | {player}] - worth[subset])
+            _weight(len(subset), count) * (worth[subset | {player}] - worth[subset])
             for subset in subsets
             if player not in subset
         )
         shares.append(sum(gains, np.zeros_like(worth[frozenset()])))
     return np.stack(shares)
+
+
+def _weight(size: int, count: int) -> float:
+    """The share of all orders in which exactly `size` given players come before a given one."""
+    return factorial(size) * factorial(count - size - 1) / factorial(count)

@@ -43,7 +43,7 @@ PALETTES: tuple[tuple[Colour, Colour, Colour, Colour], ...] = (
 
 
 def random_style(rng: random.Random) -> Style:
-    """A look drawn by chance: colours, hollow candles, room for axes and text, grid. Black candles are told apart by being hollow."""
+    """A look drawn by chance: colours, hollow candles, room for axes and text, grid; of black candles the rising are hollow."""
     paper, up, down, volume = rng.choice(PALETTES)
     framed = rng.random() < 0.5
     frame = (rng.randint(0, 28), rng.randint(0, 22), rng.randint(0, 28), rng.randint(0, 22)) if framed else (0, 0, 0, 0)

@@ -198,7 +198,8 @@ def _market(data: StockNet) -> list[Array]:
 
 def _window(data: StockNet, market: list[Array], t: int, end: int) -> Array:
     window = price_window(data.bars[t].values[:end], market[t][:end])
-    assert window is not None
+    if window is None:
+        raise ValueError(f"{data.tickers[t]} has too few bars before bar {end}")
     return window
 
 

@@ -69,8 +69,8 @@ class StockNet:
 class Items:
     """One row for each company and trading day d.
 
-    `bar` is the place of d in the company's bars; `slots` (n, 6, 2) are the ranges of the company's tweets of d-5, …, d-1 and of d
-    before the open. `raw`, `adjusted` (less the day's mean over companies) and `session` (open to close) are returns of d.
+    `bar` is the place of d in the company's bars; `slots` (n, 6, 2) are the ranges of the company's tweets of d-5, …, d-1 and
+    of d before the open. `raw`, `adjusted` (less the day's mean over companies) and `session` (open to close) are returns of d.
     `paper` says whether the paper's protocol has the item: each trading day of the lag, with what follows it up to the next,
     has a tweet.
     """

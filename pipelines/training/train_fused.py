@@ -116,10 +116,8 @@ class FusedTrainer:
                 losses = self.network.losses(inputs, kept, targets, self.run.weights)
             self._step("network", losses["total"])
             if "discriminator" in self.optimizers:
-                told = self.network.discriminator_loss(inputs, kept)
-                assert told is not None
-                self._step("discriminator", told)
-                losses["discriminator"] = told
+                losses["discriminator"] = self.network.discriminator_loss(inputs, kept)
+                self._step("discriminator", losses["discriminator"])
             for name, value in losses.items():
                 sums[name] = sums.get(name, 0.0) + float(value.detach()) * len(rows)
             count += len(rows)

@@ -66,7 +66,7 @@ def fused(
 ) -> None:
     """Train the fused model (text, price, chart) and what it is compared with on StockNet, each over several seeds.
 
-    Text vectors and encoders are made once and kept in SQUALL_HOME/cache/fused. Ctrl-C stops after the epoch; go on with --resume.
+    Text vectors and encoders are made once and kept in SQUALL_HOME/cache/fused. Ctrl-C stops after the epoch; --resume goes on.
     """
     import os
     import threading
