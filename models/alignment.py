@@ -6,7 +6,7 @@ contrastive loss; `projection` and `nmf` are fitted once, in closed form or near
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
 import torch
@@ -80,7 +80,8 @@ class ProjectionAlignment(nn.Module):
         leading, strength = vectors[:, -WIDTH:].flip(1), values[-WIDTH:].flip(0).clamp_min(1e-9)
         blocks = leading.split([view.shape[1] for view in views])
         for m, (root, block) in enumerate(zip(roots, blocks, strict=True)):
-            self.get_buffer(f"map_{m}").copy_(root @ block * strength.sqrt())
+            # Small views have fewer directions than the space; what is left of it stays empty.
+            self.get_buffer(f"map_{m}")[:, : len(strength)] = (root @ block * strength.sqrt()).float()
 
     def align(self, modality: int, vectors: Tensor) -> Tensor:
         """(…, width of the modality) to (…, 128)."""
@@ -94,6 +95,8 @@ class NmfAlignment(nn.Module):
     factorised with one set of coefficients. A new vector of one modality gets its coefficients by non-negative least squares,
     here a fixed number of accelerated projected gradient steps.
     """
+
+    scale: Tensor
 
     def __init__(self, widths: Sequence[int]) -> None:
         super().__init__()
@@ -112,7 +115,7 @@ class NmfAlignment(nn.Module):
         chosen = torch.linspace(0, views[0].shape[0] - 1, min(NMF_ROWS, views[0].shape[0])).long()
         # Each modality counts alike, however wide it is.
         parts = [signed_parts(view[chosen]) / view.shape[1] ** 0.5 for view in views]
-        solver = NMF(WIDTH, init="nndsvda", solver="mu", max_iter=NMF_ROUNDS, random_state=0)
+        solver = NMF(WIDTH, solver="mu", max_iter=NMF_ROUNDS, random_state=0)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             solver.fit(torch.cat(parts, dim=1).numpy())
@@ -164,7 +167,7 @@ def contrastive_loss(aligned: Tensor, present: Tensor, company: Tensor, day: Ten
     return torch.stack(losses).mean() if losses else aligned.sum() * 0.0
 
 
-ALIGNMENTS: dict[AlignmentName, type[MlpAlignment] | type[ProjectionAlignment] | type[NmfAlignment]] = {
+ALIGNMENTS: dict[AlignmentName, Callable[[Sequence[int]], Alignment]] = {
     "mlp": MlpAlignment,
     "projection": ProjectionAlignment,
     "nmf": NmfAlignment,

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from models.alignment import ALIGNMENTS, MODALITIES, WIDTH, AlignmentName, contrastive_loss
+from models.alignment import ALIGNMENTS, MODALITIES, WIDTH, Alignment, AlignmentName, contrastive_loss
 from models.joint import JOINTS, GanJoint, JointName
 
 HEAD_DROPOUT = 0.2
@@ -64,6 +64,8 @@ class LossWeights(NamedTuple):
 class FusedNetwork(nn.Module):
     """See the module. `slots` is the number of days that texts come from, `widths` those of the three modalities."""
 
+    volatility_moments: Tensor
+
     def __init__(self, alignment: AlignmentName, joint: JointName, slots: int, widths: Sequence[int]) -> None:
         super().__init__()
         self.slots = slots
@@ -71,7 +73,7 @@ class FusedNetwork(nn.Module):
             self.register_buffer(f"mean_{m}", torch.zeros(width))
             self.register_buffer(f"std_{m}", torch.ones(width))
         self.register_buffer("volatility_moments", torch.tensor([0.0, 1.0]))
-        self.alignment = ALIGNMENTS[alignment](widths)
+        self.alignment: Alignment = ALIGNMENTS[alignment](widths)
         self.joint = JOINTS[joint](slots)
         self.decoders = nn.ModuleList(
             nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.GELU(), nn.Linear(WIDTH, width)) for width in widths

@@ -6,6 +6,7 @@ absent a learned token stands in for it, so that there is always something to re
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -154,7 +155,7 @@ class GanJoint(Joint):
         return torch.as_tensor(torch.func.functional_call(self.discriminator, weights, (inputs,))).squeeze(-1)
 
 
-JOINTS: dict[JointName, type[ConcatJoint] | type[AttentionJoint] | type[AutoencoderJoint] | type[GanJoint]] = {
+JOINTS: dict[JointName, Callable[[int], Joint]] = {
     "attention": AttentionJoint,
     "autoencoder": AutoencoderJoint,
     "gan": GanJoint,

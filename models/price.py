@@ -28,7 +28,7 @@ class PriceEncoder(nn.Module):
 
     def states(self, windows: Tensor) -> Tensor:
         """(rows, bars, features) to (rows, channels, bars); a position sees itself and what came before."""
-        states = self.enter(windows.transpose(1, 2))
+        states: Tensor = self.enter(windows.transpose(1, 2))
         for block, dilation in zip(self.blocks, DILATIONS, strict=True):
             states = states + torch.relu(block(pad(states, (2 * dilation, 0))))
         return states

@@ -23,9 +23,7 @@ def shapley_shares(value: Callable[[frozenset[int]], Array], players: Sequence[i
     shares = []
     for player in players:
         gains = (
-            _weight(len(subset), count) * (worth[subset | {player}] - worth[subset])
-            for subset in subsets
-            if player not in subset
+            _weight(len(subset), count) * (worth[subset | {player}] - worth[subset]) for subset in subsets if player not in subset
         )
         shares.append(sum(gains, np.zeros_like(worth[frozenset()])))
     return np.stack(shares)

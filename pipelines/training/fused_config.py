@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -117,7 +117,8 @@ def runs_of(config: FusedConfig) -> Iterator[Run]:
     chosen = config.alignment, config.joint
     for task in config.tasks:
         for model in config.models:
-            for quarter in range(QUARTERS) if task == "adjusted" else (None,):
+            quarters: Sequence[int | None] = range(QUARTERS) if task == "adjusted" else (None,)
+            for quarter in quarters:
                 for seed in config.seeds:
                     yield Run(task, model, quarter, seed, *chosen, weights, f"{task}/{model}")
     for seed in config.ablation_seeds:

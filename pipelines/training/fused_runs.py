@@ -82,9 +82,8 @@ def train_all(
             shared = fold, FusedData(material.data, material.items, material.vectors, material.texts, run.task, run.quarter)
         width = material.texts[0].shape[1]
         trainer = FusedTrainer(shared[1], width, run, config, folder, torch.device(device), stop=stop)
-        if resume:
-            trainer.resume()
-        with tracked(folder, home, run.name, {"name": run.name, **config.model_dump(mode="json")}) as track:
+        begun = resume and trainer.resume()
+        with tracked(folder, home, run.name, {"name": run.name, **config.model_dump(mode="json")}, begun) as track:
             trainer.train(track, report)
         if trainer.finished:
             trainer.write_predictions()

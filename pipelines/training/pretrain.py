@@ -86,15 +86,12 @@ def pretrained(data: StockNet, recipe: PretrainRecipe, folder: Path, report: Rep
     known = [bars.values[bars.days < np.datetime64(recipe.before)].tobytes() for bars in data.bars]
     digest = hashlib.sha256(json.dumps(asdict(recipe)).encode() + b"".join(known)).hexdigest()[:12]
     path = folder / f"encoders-{digest}.safetensors"
+    torch.manual_seed(recipe.seed)
     encoders = Encoders(PriceEncoder(), ChartEncoder())
     both = torch.nn.ModuleDict({"price": encoders.price, "chart": encoders.chart})
     if path.is_file():
         both.load_state_dict(load_file(path))
     else:
-        torch.manual_seed(recipe.seed)
-        for module in both.modules():
-            if hasattr(module, "reset_parameters"):
-                module.reset_parameters()
         train_price(encoders.price, data, recipe, report)
         train_chart(encoders.chart, data, recipe, report)
         folder.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -167,8 +168,6 @@ def market_returns(bars: Sequence[Bars]) -> dict[Any, float]:
 
 def slot_bounds(day: Any) -> list[int]:
     """Where the slots of an item begin and end, 7 instants in seconds since 1970: midnights (UTC), and the open in New York."""
-    from datetime import datetime
-
     midnight = int(day.astype("datetime64[s]").astype(np.int64))
     opens = datetime.fromisoformat(f"{day}T09:30").replace(tzinfo=ZoneInfo("America/New_York")).timestamp()
     return [*(midnight - back * DAY_S for back in range(LAG_DAYS, -1, -1)), int(opens)]

@@ -22,10 +22,13 @@ class Tracker(Protocol):
 
 
 @contextmanager
-def tracked(folder: Path, home: Path, name: str, parameters: Mapping[str, Any]) -> Iterator[Tracker]:
-    """A tracker for one run. MLflow's store is `<home>/mlflow.db`, or what MLFLOW_TRACKING_URI names."""
+def tracked(folder: Path, home: Path, name: str, parameters: Mapping[str, Any], begun: bool) -> Iterator[Tracker]:
+    """A tracker for one run; `begun` says that it goes on from an earlier epoch.
+
+    MLflow's store is `<home>/mlflow.db`, or what MLFLOW_TRACKING_URI names.
+    """
     if importlib.util.find_spec("mlflow") is None:
-        with (folder / CURVES).open("a") as file:
+        with (folder / CURVES).open("a" if begun else "w") as file:
 
             def write(epoch: int, figures: Mapping[str, float]) -> None:
                 file.write(json.dumps({"epoch": epoch, **figures}) + "\n")
