@@ -14,9 +14,10 @@ import numpy as np
 import torch
 
 from models.engine import TextEngine
+from models.fused_artifact import TextReduction
 from pipelines.training.fused_config import FusedConfig, Run, runs_of
 from pipelines.training.fused_data import FusedData
-from pipelines.training.pretrain import ItemVectors, item_vectors, pretrained, reduced_texts
+from pipelines.training.pretrain import Encoders, ItemVectors, fit_reduction, item_vectors, pretrained
 from pipelines.training.stocknet import Items, StockNet, load_stocknet, make_items
 from pipelines.training.stocknet_texts import text_vectors
 from pipelines.training.tracking import tracked
@@ -30,12 +31,14 @@ LOG_EVERY_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What every run reads: items, the vectors of their prices and charts, and the reduced vectors of all texts."""
+    """What every run reads: items, vectors of their prices and charts, reduced vectors of all texts; and what made them."""
 
     data: StockNet
     items: Items
     vectors: ItemVectors
     texts: list[Array]
+    encoders: Encoders
+    reduction: TextReduction
 
 
 def prepare(data_dir: Path, engine: TextEngine, config: FusedConfig, cache: Path, report: Report) -> Material:
@@ -50,7 +53,8 @@ def prepare(data_dir: Path, engine: TextEngine, config: FusedConfig, cache: Path
     texts = text_vectors(data, engine, cache, config.mask_names, lambda done, count: report("text vectors", done, count))
     encoders, digest = pretrained(data, recipe, cache, report)
     vectors = item_vectors(data, items, encoders, digest, cache, report)
-    return Material(data, items, vectors, reduced_texts(data, texts, recipe.before))
+    reduction = fit_reduction(data, texts, recipe.before)
+    return Material(data, items, vectors, [reduction(own) for own in texts], encoders, reduction)
 
 
 def train_all(

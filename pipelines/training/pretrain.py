@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from models.chart import CHART_WIDTH, ChartEncoder
+from models.fused_artifact import TextReduction
 from models.price import PRICE_WIDTH, PriceEncoder
 from models.windows import ATTRIBUTES, BARS, chart_attributes, price_window, volatility, weekly
 from pipelines.ingest.drawing import PLAIN, draw_weeks, random_style
@@ -50,15 +51,15 @@ TEXT_WIDTH = 96
 """Principal components that are kept of a text vector of 768: the rest is noise to a few ten thousand labels."""
 
 
-def reduced_texts(data: StockNet, texts: list[Array], before: str) -> list[Array]:
-    """The leading principal components of the text vectors, float32 (tweets, 96), fitted on texts from before the date."""
+def fit_reduction(data: StockNet, texts: list[Array], before: str) -> TextReduction:
+    """The leading principal components of text vectors, fitted on texts from before the date."""
     limit = int(np.datetime64(before, "s").astype(np.int64))
     known = np.concatenate([own[tweets.times < limit] for own, tweets in zip(texts, data.tweets, strict=True)])
     rows = known[np.unique(np.linspace(0, len(known) - 1, min(PCA_ROWS, len(known))).astype(int))].astype(np.float32)
     mean = rows.mean(axis=0)
     _, vectors = np.linalg.eigh(np.cov(rows, rowvar=False))
     leading = vectors[:, ::-1][:, :TEXT_WIDTH]
-    return [(own.astype(np.float32) - mean) @ leading for own in texts]
+    return TextReduction(mean, np.ascontiguousarray(leading, dtype=np.float32))
 
 
 class Encoders(NamedTuple):

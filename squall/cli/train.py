@@ -74,6 +74,8 @@ def fused(
     import torch
 
     from models.engine import choose_device, load_engine
+    from pipelines.training.evaluate_fused import figures, read_predictions
+    from pipelines.training.export_fused import export_fused
     from pipelines.training.fused_config import DEFAULT, read_config
     from pipelines.training.fused_runs import prepare, progress_bars, train_all
     from pipelines.training.train_text import stop_on_signal
@@ -83,12 +85,16 @@ def fused(
     folder = out or settings.home / "train" / "fused"
     torch.set_num_threads(settings.model.threads or os.cpu_count() or 1)
     device = choose_device(settings.model.device)
+    engine = load_engine(settings)
     stop = threading.Event()
     stop_on_signal(stop)
     with progress_bars() as report:
-        material = prepare(settings.data_dir, load_engine(settings), chosen, settings.home / "cache" / "fused", report)
+        material = prepare(settings.data_dir, engine, chosen, settings.home / "cache" / "fused", report)
         left = train_all(material, chosen, folder, settings.home, device, resume, stop, report)
     if left:
         print(f"stopped with {len(left)} runs to go; go on with: squall train fused --resume --out {folder}")
         raise typer.Exit(INTERRUPTED)
     print(f"all runs are done; see them with: squall evaluate fused --runs {folder}")
+    if "adjusted" in chosen.tasks and "fused" in chosen.models:
+        export_fused(material, chosen, folder, figures(read_predictions(folder)), engine.version, folder / "artifact")
+        print(f"the model is in {folder / 'artifact'}")

@@ -68,10 +68,11 @@ UP = RNG.integers(0, 2, len(DAYS)).astype(float)
 
 
 def test_rows_without_a_label_and_outside_the_protocol_are_not_judged() -> None:
-    told = direction_figures({"fused": [predictions(1.0)], "text": [predictions(0.0)]}, paper=True)
+    told = direction_figures({"fused": [predictions(1.0)] * 2, "text": [predictions(0.0), predictions(0.0)]}, paper=True)
     assert told["rows"] == 160
     assert told["days"] == 20
-    assert told["fused"]["accuracy"] == 1.0
+    assert told["fused"] == {"accuracy": 1.0, "accuracy_std": 0.0, "mcc": 1.0, "mcc_std": 0.0, "seeds": 2}
+    assert told["text"]["accuracy_std"] > 0
     assert told["fused_less"]["text"][1] > 0
     assert direction_figures({"fused": [predictions(1.0)]}, paper=False)["rows"] == 320
 
