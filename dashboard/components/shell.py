@@ -9,12 +9,23 @@ from dashboard.clientside import HIDDEN, attributes
 from dashboard.context import Context, Viewer
 from dashboard.theme import mantine_theme
 
-PAGES = (("Now", "/", "now"), ("Company", "/company", "company"), ("Incidents", "/incidents", "incidents"))
+PAGES = (
+    ("Now", "/", "now", "n"),
+    ("Company", "/company", "company", "c"),
+    ("Incidents", "/incidents", "incidents", "i"),
+    ("Stories", "/stories", "stories", "s"),
+    ("Labels", "/labels", "labels", "l"),
+    ("Watch-lists", "/watchlists", "watchlists", "w"),
+    ("Models", "/models", "models", "m"),
+    ("Pipeline", "/pipeline", "pipeline", "p"),
+)
+"""Name, address, icon, and the letter that leads there after `g`."""
+BAR = (*PAGES[:4], ("More", "/more", "more", ""))
 
 
 def shell(context: Context, view: Viewer) -> Any:
     """The first layout; the page itself comes with the first callback."""
-    stores = [dcc.Store(id=name) for name in ("env", "retry", "rev-incidents", "rev-news", "rev-scope")]
+    stores = [dcc.Store(id=name) for name in ("env", "retry", "rev-incidents", "rev-news", "rev-scope", "rev-tick")]
     stores.append(dcc.Store(id="size", data=view.size))
     return dmc.MantineProvider(
         id="mantine",
@@ -55,7 +66,7 @@ def _links(where: str) -> list[Any]:
             className=f"page-link page-link-{name}",
             id={"nav": where, "page": name},
         )
-        for label, path, name in PAGES
+        for label, path, name, _ in (BAR if where == "bar" else PAGES)
     ]
 
 

@@ -19,10 +19,11 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 OPEN_STATES = ("pending", "firing", "acknowledged")
+ARTICLE_WORDS = "setweight(to_tsvector('english', title), 'A') || setweight(to_tsvector('english', \"left\"(body, 20000)), 'B')"
 PARTITIONED = {"mention": "event_time", "score": "event_time", "mood": "minute"}
 
 
@@ -86,9 +87,12 @@ class Article(Base):
     frozen: Mapped[dict[str, Any] | None]
     """Title and URL as they stood when its minute was decided, where a correction changed them later."""
     ingested_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    words: Mapped[str | None] = mapped_column(TSVECTOR, Computed(ARTICLE_WORDS, persisted=True), deferred=True)
+    """For the search; a body is read as far as its vector surely fits."""
     __table_args__ = (
         Index("article_story", "story_id", "event_time"),
         Index("article_time", "event_time"),
+        Index("article_words", "words", postgresql_using="gin"),
     )
 
 
@@ -272,6 +276,18 @@ class Incident(Base):
     inputs: Mapped[dict[str, Any]]
     """What the decision was made from: frozen when it fired."""
     evidence: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    context: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    """Beside the evidence, frozen with it: the price at that moment, who else is hit, similar past incidents."""
+    holds_since: Mapped[datetime | None]
+    """Since when the rule's conditions have held without a break; None: they do not."""
+    calm_since: Mapped[datetime | None]
+    """Since when it has been below its resolve level without a break; None: it is not."""
+    told_at: Mapped[datetime | None]
+    """Minute of the last notification; None: nobody was told."""
+    parent_id: Mapped[str | None]
+    """The incident of a wider scope that it is rolled up into."""
+    verdict: Mapped[str | None]
+    """What a person said of it: `false` for a false alarm."""
     __table_args__ = (
         Index("incident_open", "rule", "scope", unique=True, postgresql_where=text(f"state IN {OPEN_STATES}")),
         Index("incident_scope", "scope", "opened_at"),
@@ -301,6 +317,12 @@ class Outbox(Base):
     number: Mapped[int]
     """Number of the incident event that caused it."""
     channel: Mapped[str]
+    group_key: Mapped[str] = mapped_column(server_default=text("''"))
+    """Notifications of a group go out together."""
+    interval_s: Mapped[int] = mapped_column(server_default=text("0"))
+    """Seconds between two deliveries of a group at least."""
+    batch: Mapped[str | None]
+    """Those with the same batch are one delivery, and stay it when it is tried again."""
     payload: Mapped[dict[str, Any]]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     due_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -330,6 +352,10 @@ class DeadLetter(Base):
     size: Mapped[int] = mapped_column(BigInteger, Computed("octet_length(payload)", persisted=True))
     received_at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
     redriven_at: Mapped[datetime | None]
+    asked_at: Mapped[datetime | None]
+    """When a person at the dashboard asked for it to be sent again; a worker does so, and clears it."""
+    asked_by: Mapped[str | None]
+    __table_args__ = (Index("dead_letter_asked", "asked_at", postgresql_where=text("asked_at IS NOT NULL")),)
 
 
 class ModelVersion(Base):

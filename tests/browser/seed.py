@@ -9,6 +9,7 @@ from sqlalchemy import Engine, insert, text
 
 from squall.db import tables
 from squall.records import content_id, mention_id
+from tests.browser import desk
 from tests.browser.world import COMPANIES, MILLION, MODEL, NOW, SOURCES, TOPICS, slug_of, world
 
 
@@ -23,6 +24,7 @@ def fill(engine: Engine, items: list[dict[str, Any]] | None = None) -> None:
     add(engine, world() if items is None else items)
     prices(engine)
     incidents(engine)
+    desk.pipeline(engine)
     with engine.begin() as connection:
         marks = [{"news_partition": n, "mentions_partition": m, "at": NOW} for n in range(2) for m in range(2)]
         connection.execute(insert(tables.Watermark), marks)
@@ -97,6 +99,7 @@ def add(engine: Engine, items: list[dict[str, Any]]) -> list[str]:
                 "topic": topic,
                 "topics": [],
                 "features": {},
+                "scored_at": datetime.now(UTC) + timedelta(seconds=0.4 + (number * 37 % 23) / 10),
                 "weight": weight,
                 "late": False,
                 **shared,

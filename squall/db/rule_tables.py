@@ -1,0 +1,71 @@
+"""The tables of rules, silences and watch-lists, and of what the detector keeps."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Float, ForeignKey, func
+from sqlalchemy.orm import Mapped, mapped_column
+
+from squall.db.tables import Base
+
+
+class RuleSet(Base):
+    """A version of the rules; in force from a minute until the next one's. `lists` holds the watch-lists as they stood then."""
+
+    __tablename__ = "rule_set"
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    version: Mapped[str]
+    body: Mapped[str]
+    lists: Mapped[dict[str, Any]]
+    effective_at: Mapped[datetime] = mapped_column(index=True)
+    author: Mapped[str]
+    applied_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Silence(Base):
+    """Incidents of scopes that match `pattern` tell nobody in [starts_at, until), unless it was ended before. Event times."""
+
+    __tablename__ = "silence"
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    pattern: Mapped[str]
+    starts_at: Mapped[datetime]
+    until: Mapped[datetime] = mapped_column(index=True)
+    author: Mapped[str]
+    reason: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    ended_at: Mapped[datetime | None]
+    ended_by: Mapped[str | None]
+
+
+class Watchlist(Base):
+    """Companies under a name that rules can go by."""
+
+    __tablename__ = "watchlist"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class WatchlistMember(Base):
+    """A company of a watch-list, with what it weighs there (1: as any other)."""
+
+    __tablename__ = "watchlist_member"
+    watchlist: Mapped[str] = mapped_column(ForeignKey("watchlist.name", ondelete="CASCADE"), primary_key=True)
+    company_id: Mapped[str] = mapped_column(primary_key=True)
+    weight: Mapped[float] = mapped_column(Float(53))
+
+
+class DetectorState(Base):
+    """What a detector keeps, as it stood after a minute."""
+
+    __tablename__ = "detector_state"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    minute: Mapped[datetime]
+    state: Mapped[bytes]
+
+
+class DecidedMinute(Base):
+    """What a decided minute brought by scope, kept until the detector's state holds it."""
+
+    __tablename__ = "decided_minute"
+    minute: Mapped[datetime] = mapped_column(primary_key=True)
+    arrivals: Mapped[dict[str, Any]]
