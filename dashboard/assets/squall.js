@@ -84,6 +84,7 @@
     const timer = setTimeout(() => abort.abort(), TIMEOUT);
     try {
       const answer = await fetch(`/squall/pulse?${query}`, { signal: abort.signal, cache: "no-store" });
+      if (answer.status === 401) return squall.logIn();
       if (!answer.ok) throw new Error(String(answer.status));
       take(await answer.json(), held);
     } catch {
@@ -219,7 +220,17 @@
       if (api) api.setGridOption("quickFilterText", words || "");
       return model;
     },
-    closeRedrive() { return false; },
+    storyAddress(words, topic, mood, source, range) {
+      address({ q: words, topic, mood: mood === "Any" ? "" : mood.toLowerCase(), source, from: range ? `-${range}` : "" });
+      return noUpdate();
+    },
+    storyNew(revision, clicks) {
+      const asked = squall.storyClicks !== clicks || !squall.storySeen || squall.storyPath !== location.pathname;
+      squall.storyClicks = clicks; squall.storyPath = location.pathname;
+      if (asked) { squall.storySeen = revision; return ""; }
+      return revision === squall.storySeen ? "" : "Newer items have come: read again";
+    },
+    close() { return false; },
     csv() { return true; },
     range(value) { address({ from: value ? `-${value}` : "" }); return noUpdate(); },
   };

@@ -6,6 +6,7 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 
 from dashboard.clientside import HIDDEN, attributes
+from dashboard.components.account import account_menu
 from dashboard.context import Context, Viewer
 from dashboard.theme import mantine_theme
 
@@ -116,6 +117,7 @@ def _header(context: Context) -> Any:
                 size=32,
                 **attributes(aria_label="Colours: automatic, light or dark"),
             ),
+            *account_menu(),
         ],
         className="topbar",
     )

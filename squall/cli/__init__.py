@@ -18,6 +18,7 @@ from squall.cli import (
     status,
     topics,
     up,
+    users,
     worker,
 )
 from squall.errors import UserError
@@ -43,6 +44,7 @@ app.command("config")(config.config)
 app.add_typer(companies.app, name="companies")
 app.add_typer(topics.app, name="topics")
 app.add_typer(db.app, name="db")
+app.add_typer(users.app, name="users")
 
 
 def main() -> None:
