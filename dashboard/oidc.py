@@ -13,7 +13,6 @@ from dashboard.access import Logins
 from dashboard.login import enter, local_path, show
 from dashboard.server import advice
 from squall.accounts import ROLES, AccountError, account_of_subject
-from squall.errors import UsageError
 from squall.settings import OidcSettings, Settings
 
 TIMEOUT_S = 10
@@ -22,16 +21,10 @@ NO_ROLE = "You are known to the provider, and have no role here. Ask an administ
 
 
 def add_oidc(server: Flask, settings: Settings, writer: Engine, logins: Logins) -> None:
-    """Add the routes `/login/oidc` and its answer, where the settings name a provider.
-
-    Raises:
-        UsageError: the settings name an issuer without a client.
-    """
+    """Add the routes `/login/oidc` and its answer, where the settings name a provider."""
     chosen = settings.oidc
     if not chosen.issuer:
         return
-    if not chosen.client_id:
-        raise UsageError("SQUALL_OIDC__CLIENT_ID: needed where SQUALL_OIDC__ISSUER is set")
     from authlib.integrations.base_client import OAuthError
     from authlib.integrations.flask_client import OAuth
     from requests import RequestException

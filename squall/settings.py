@@ -150,6 +150,12 @@ class OidcSettings(Section):
         "", description="claim that names the role at each log-in (viewer, analyst, admin, or a list; the highest counts)"
     )
 
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.issuer and not self.client_id:
+            raise ValueError("an ISSUER needs a CLIENT_ID")
+        return self
+
 
 class Settings(BaseSettings):
     """Everything that can be set. Frozen; get it by `get_settings()`."""
