@@ -11,6 +11,7 @@ from dashboard.evidence import read_evidence
 from dashboard.ranges import POINTS, STEPS, Buckets
 from dashboard.rows import OPEN, BarRow, ChartRow, EventRow, IncidentRow, Mood, NewsRow, Pulse
 from dashboard.scopes import MARKET, Names, topic_slug
+from squall.acts import list_silences
 
 Row = TypeVar("Row")
 NAMES_FOR = timedelta(seconds=30)
@@ -141,6 +142,11 @@ class Reader:
             self._scopes = now, [row["scope"] for row in self.dicts(sql, most=most)]
         return self._scopes[1]
 
+    def members(self, watchlist: str) -> list[str]:
+        """Ids of a watch-list's companies."""
+        sql = "SELECT company_id FROM watchlist_member WHERE watchlist = :name ORDER BY company_id LIMIT 5000"
+        return [row["company_id"] for row in self.dicts(sql, name=watchlist)]
+
     def has_company(self, company_id: str) -> bool:
         """Whether the company is in the table."""
         return bool(self.dicts("SELECT 1 FROM company WHERE id = :id", id=company_id))
@@ -263,8 +269,13 @@ class Reader:
 
     def events(self, incident_id: str) -> list[EventRow]:
         """The audit of an incident, in order."""
-        sql = "SELECT at, kind, state, actor, detail FROM incident_event WHERE incident_id = :id ORDER BY number LIMIT 500"
+        sql = "SELECT at, kind, state, actor, detail, recorded_at FROM incident_event WHERE incident_id = :id ORDER BY number"
         return self.rows(EventRow, sql, id=incident_id)
+
+    def silences(self) -> list[dict[str, Any]]:
+        """All silences, the newest first, as `squall.acts.list_silences` tells them."""
+        with self._engine.connect() as connection:
+            return list_silences(connection)
 
     def _with_evidence(self, rows: Sequence[Mapping[str, Any]]) -> list[IncidentRow]:
         names = {one.name for one in fields(IncidentRow)}

@@ -6,13 +6,14 @@ from dash import Dash, dcc, html
 
 from dashboard.components.panels import empty, page
 from dashboard.context import Context
-from dashboard.pages import company, incidents, more, now, pipeline
+from dashboard.pages import company, incident_acts, incidents, more, now, pipeline, stories
 from dashboard.scopes import path_scope
 
 AT = {
     "/": now.render,
     "/incidents": incidents.render,
     "/pipeline": pipeline.render,
+    "/stories": stories.render,
     "/more": more.render,
 }
 
@@ -31,5 +32,5 @@ def render(context: Context, path: str, search: str | None) -> Any:
 
 def register(app: Dash, context: Context) -> None:
     """Add the callbacks of all pages."""
-    for module in (now, company, incidents, pipeline):
+    for module in (now, company, incidents, incident_acts, stories, pipeline):
         module.register(app, context)

@@ -153,7 +153,7 @@ def register(app: Dash, context: Context) -> None:
             reads.ask_redrive(connection, one, actor())
         return False, _dead(context)[0]
 
-    clientside(app, "closeRedrive", Output("redrive-ask", "opened", allow_duplicate=True), Input("redrive-no", "n_clicks"))
+    clientside(app, "close", Output("redrive-ask", "opened", allow_duplicate=True), Input("redrive-no", "n_clicks"))
     clientside(app, "range", Input("flow-range", "value"))
 
 
