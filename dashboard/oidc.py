@@ -27,6 +27,7 @@ def add_oidc(server: Flask, settings: Settings, writer: Engine, logins: Logins) 
         return
     from authlib.integrations.base_client import OAuthError
     from authlib.integrations.flask_client import OAuth
+    from joserfc.errors import JoseError
     from requests import RequestException
 
     provider = OAuth(server).register(
@@ -58,8 +59,7 @@ def add_oidc(server: Flask, settings: Settings, writer: Engine, logins: Logins) 
         onward = local_path(session.get("onward"))
         try:
             claims = dict(provider.authorize_access_token()["userinfo"])
-        except (OAuthError, RequestException, ValueError, KeyError) as error:
-            # authlib and joserfc raise ValueErrors for a token that does not hold
+        except (OAuthError, JoseError, RequestException, ValueError, KeyError) as error:
             logging.getLogger("dashboard").warning("OIDC: %s", error)
             return refuse(REFUSED, 401)
         role = role_of(claims, chosen)
