@@ -104,6 +104,7 @@ def _add_callbacks(app: Dash, context: Context) -> None:
             return failed(advice(error))
 
     clientside(app, "start", Output("zone", "data"), Output("zone", "value"), Input("url", "id"), first=True)
+    clientside(app, "list", Output("retry", "data"), Input("list", "value"))
     clientside(app, "zone", Output("env", "data"), Input("zone", "value"))
     clientside(
         app,

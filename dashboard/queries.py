@@ -8,20 +8,17 @@ from typing import Any, TypeVar
 from sqlalchemy import Engine, text
 
 from dashboard.evidence import read_evidence
+from dashboard.kept import Kept
+from dashboard.moods import Moods
 from dashboard.ranges import POINTS, STEPS, Buckets
 from dashboard.rows import OPEN, BarRow, ChartRow, EventRow, IncidentRow, Mood, NewsRow, Pulse
-from dashboard.scopes import MARKET, Names, topic_slug
+from dashboard.scopes import MARKET, Names, company_scope, topic_slug
 from squall.acts import list_silences
 
 Row = TypeVar("Row")
-NAMES_FOR = timedelta(seconds=30)
+NAMES_FOR_S, PULSE_FOR_S = 30.0, 0.4
 SEEN = 200
 """How many of the newest rows a revision number covers: more than a page shows."""
-
-_SUMS = ", ".join(
-    f"sum({name})::bigint AS {name}"
-    for name in ("mentions", "items", "negative", "positive", "weight", "negative_weight", "positive_weight")
-)
 
 _NEWS = """
 SELECT DISTINCT ON (s.event_time, s.mention_id)
@@ -63,8 +60,8 @@ class Reader:
     def __init__(self, engine: Engine, *, replay: bool) -> None:
         self._engine = engine
         self.replay = replay
-        self._names: tuple[datetime, Names] | None = None
-        self._scopes: tuple[datetime, list[str]] | None = None
+        self._kept = Kept()
+        self._moods = Moods(engine, self._kept)
 
     def rows(self, kind: type[Row], sql: str, **values: Any) -> list[Row]:
         """Rows of a query as objects of a kind."""
@@ -87,7 +84,13 @@ class Reader:
             connection.execute(text("SELECT 1"))
 
     def pulse(self, scope: str = MARKET) -> Pulse:
-        """Event time, and a revision number of each thing that pages show; `scope` is the one on the page."""
+        """Event time, and a revision number of each thing that pages show; `scope` is the one on the page.
+
+        All who ask within a moment share one answer.
+        """
+        return self._kept.get(("pulse", scope), PULSE_FOR_S, lambda: self._read_pulse(scope), old_s=PULSE_FOR_S)
+
+    def _read_pulse(self, scope: str) -> Pulse:
         company = scope.removeprefix("company:") if scope.startswith("company:") else ""
         row = self.dicts(_PULSE, scope=scope, company=company, replay=self.replay)[0]
         revisions = {name: str(row[name]) for name in ("incidents", "news")}
@@ -109,23 +112,21 @@ class Reader:
 
     def names(self) -> Names:
         """Names of companies and topics; read again after half a minute."""
-        now = datetime.now(UTC)
-        if self._names and now - self._names[0] < NAMES_FOR:
-            return self._names[1]
+        return self._kept.get("names", NAMES_FOR_S, self._read_names, old_s=2 * NAMES_FOR_S)
+
+    def _read_names(self) -> Names:
         companies = self.dicts("SELECT id, name, sector FROM company")
         listings = self.dicts("SELECT company_id, ticker FROM listing ORDER BY until NULLS LAST, id")
         manifests = self.dicts("SELECT manifest FROM model_version ORDER BY first_used_at")
         tickers: dict[str, str] = {}
         for row in reversed(listings):
             tickers[row["company_id"]] = row["ticker"]
-        names = Names(
+        return Names(
             {row["id"]: row["name"] for row in companies},
             tickers,
             {row["id"]: row["sector"] for row in companies if row["sector"]},
             {topic_slug(label): label for row in manifests for label in topic_labels(row["manifest"])},
         )
-        self._names = now, names
-        return names
 
     def known_scopes(self, most: int = 2000) -> list[str]:
         """The scopes that have had news and have a page of their own, in order; read again after half a minute."""
@@ -137,10 +138,7 @@ class Reader:
         )
         SELECT scope FROM s WHERE scope IS NOT NULL AND scope NOT LIKE '%/%' LIMIT :most
         """
-        now = datetime.now(UTC)
-        if not self._scopes or now - self._scopes[0] >= NAMES_FOR:
-            self._scopes = now, [row["scope"] for row in self.dicts(sql, most=most)]
-        return self._scopes[1]
+        return self._kept.get(("scopes", most), NAMES_FOR_S, lambda: [row["scope"] for row in self.dicts(sql, most=most)])
 
     def members(self, watchlist: str) -> list[str]:
         """Ids of a watch-list's companies."""
@@ -153,40 +151,32 @@ class Reader:
 
     def mood(self, scope: str, window: Buckets) -> list[Mood]:
         """One row a bucket in which the scope had news."""
-        sql = f"""
-        SELECT scope, date_bin(:step, minute, :start) AS at, {_SUMS} FROM mood
-        WHERE scope = :scope AND minute >= :start AND minute < :stop
-        GROUP BY 1, 2 HAVING sum(mentions) > 0 ORDER BY 2
-        """
-        return self.rows(Mood, sql, scope=scope, start=window.start, stop=window.end, step=window.step)
+        return self._moods.series([scope], window)
 
-    def heat(self, window: Buckets, most: int) -> list[Mood]:
-        """The same for the companies, sectors and the market of which most was said in the window; `most` scopes at most."""
-        sql = f"""
-        WITH busy AS (
-            SELECT scope FROM mood
-            WHERE minute >= :start AND minute < :stop AND (scope = 'market' OR scope LIKE 'company:%')
-              AND scope NOT LIKE '%/%'
-            GROUP BY scope HAVING sum(mentions) > 0 ORDER BY scope = 'market' DESC, sum(mentions) DESC, scope LIMIT :most
-        )
-        SELECT scope, date_bin(:step, minute, :start) AS at, {_SUMS} FROM mood JOIN busy USING (scope)
-        WHERE minute >= :start AND minute < :stop
-        GROUP BY 1, 2 HAVING sum(mentions) > 0
-        """
-        return self.rows(Mood, sql, start=window.start, stop=window.end, step=window.step, most=most)
+    def heat(self, window: Buckets, most: int, only: Sequence[str] | None = None) -> list[Mood]:
+        """The same for the market and the companies of which most was said in the window; `only`: of these companies."""
+        wanted = None if only is None else [company_scope(one) for one in only]
+        return self._moods.series(self._moods.busiest(window, most, wanted), window)
 
     def mentions(self, scope: str, since: datetime, stop: datetime) -> int:
         """How many mentions the scope had."""
         sql = "SELECT sum(mentions) AS n FROM mood WHERE scope = :scope AND minute >= :since AND minute <= :stop"
         return int(self.dicts(sql, scope=scope, since=since, stop=stop)[0]["n"] or 0)
 
-    def news(self, scope: str, start: datetime, stop: datetime, most: int = 100) -> list[NewsRow]:
-        """The newest scored mentions of a scope from `start` to before `stop`; for the market each article's every mention."""
+    def news(
+        self, scope: str, start: datetime, stop: datetime, most: int = 100, only: Sequence[str] | None = None
+    ) -> list[NewsRow]:
+        """The newest scored mentions of a scope from `start` to before `stop`; for the market each article's every mention.
+
+        Args:
+            only: of these companies.
+        """
         kind, _, name = scope.partition(":")
         where = {"company": "AND s.company_id = :name", "sector": "AND s.sector = :name", "topic": "AND s.topic = ANY(:labels)"}
         labels = [name, self.names().topics.get(name, name)]
         values: dict[str, Any] = {"start": start, "stop": stop, "most": most, "name": name, "labels": labels}
-        return self.rows(NewsRow, _NEWS.format(where=where.get(kind, "")), **values)
+        among = "" if only is None else " AND s.company_id = ANY(:only)"
+        return self.rows(NewsRow, _NEWS.format(where=where.get(kind, "") + among), **values, only=list(only or ()))
 
     def bars(self, company_id: str, start: datetime, stop: datetime) -> list[BarRow]:
         """Bars that were complete before `stop`, merged to at most 400. Of several intervals the finest that has such bars."""
@@ -238,10 +228,16 @@ class Reader:
         return (bytes(rows[0]["image"]), rows[0]["media_type"]) if rows else None
 
     def incidents(
-        self, *, scope: str | None = None, start: datetime | None = None, only_open: bool = False, most: int = 500
+        self,
+        *,
+        scope: str | None = None,
+        start: datetime | None = None,
+        only_open: bool = False,
+        most: int = 500,
+        only: Sequence[str] | None = None,
     ) -> list[IncidentRow]:
-        """Incidents, newest first, with their evidence; `start`: those that were open at or after it."""
-        conditions = ["true"]
+        """Incidents, newest first, with their evidence; `start`: those that were open at or after it; `only`: of companies."""
+        conditions = ["true"] if only is None else ["company_id = ANY(:only)"]
         if scope:
             conditions.append("(scope = :scope OR scope LIKE :inner)")
         if start:
@@ -254,6 +250,7 @@ class Reader:
             inner=f"{scope}/%",
             start=start,
             open=list(OPEN),
+            only=list(only or ()),
             most=most,
         )
         return self._with_evidence(rows)

@@ -53,7 +53,8 @@ def settled(page: Any) -> None:
     page.locator("#link-state[data-kind='up']").wait_for()
     for part, content in (
         ("#chart", ".barlayer"),
-        ("#flow", ".barlayer"), (".story-list", ".story, .empty"),
+        ("#flow", ".barlayer"), ("#drift", ".scatterlayer"),
+        (".story-list", ".story, .empty"),
         (".heat-box", "table, .empty"),
         (".grid", ".ag-row, .ag-overlay"),
     ):
@@ -65,7 +66,8 @@ def settled(page: Any) -> None:
 def take(url: str, folder: Path, sizes: list[str], company: str, only: list[str] | None = None) -> list[Path]:
     """Take the pictures; returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    paths = {"now": "/", "company": f"/company/{company}", "incidents": "/incidents", "stories": "/stories", "pipeline": "/pipeline"}
+    paths = {name: f"/{name}" for name in ("incidents", "stories", "labels", "watchlists", "models", "pipeline")}
+    paths = {"now": "/", "company": f"/company/{company}", **paths}
     if only:
         paths = {name: paths[name] for name in only}
     taken = []

@@ -171,6 +171,17 @@
       if (squall.zone && !options.some((option) => option.value === squall.zone)) options.push({ value: squall.zone, label: squall.zone });
       return [options, squall.zone && squall.zone !== squall.own ? squall.zone : "own"];
     },
+    list(value) {
+      if ((value || "") === squall.list) return noUpdate();
+      squall.list = value || "";
+      address({ list: squall.list });
+      squall.save();
+      return Date.now();
+    },
+    chooseList() {
+      const [cause] = window.dash_clientside.callback_context.triggered;
+      return cause && cause.value ? JSON.parse(cause.prop_id.replace(/\.n_clicks$/, ""))["list-show"] : noUpdate();
+    },
     zone(value) {
       const zone = value === "own" || !value ? "" : value;
       if (zone === squall.zone) return noUpdate();

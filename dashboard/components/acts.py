@@ -82,9 +82,7 @@ def act_modal() -> Any:
                 ),
                 id="act-lasts-box",
             ),
-            dmc.Textarea(
-                id="act-text", label="", autosize=True, minRows=2, maxRows=8, **{"data-autofocus": True}
-            ),
+            dmc.Textarea(id="act-text", label="", autosize=True, minRows=2, maxRows=8, **{"data-autofocus": True}),
             html.P(id="act-error", className="trouble", role="alert"),
             html.Div(
                 [
@@ -105,7 +103,9 @@ def done_line(words: str, undo: dict[str, str] | None) -> Any:
     """What was just done; with `undo`, a button that takes it back, for ten seconds."""
     parts: list[Any] = [html.Span(words)]
     if undo:
-        parts.append(dmc.Button("Undo", id={"undo": undo["what"], "key": undo["key"], "at": "line"}, size="xs", variant="default"))
+        parts.append(
+            dmc.Button("Undo", id={"undo": undo["what"], "key": undo["key"], "at": "line"}, size="xs", variant="default")
+        )
     return html.Div(parts, className="done-line undoable" if undo else "done-line", key=f"{words} {undo}")
 
 
@@ -119,7 +119,9 @@ def standing(row: IncidentRow, events: Sequence[EventRow], silences: Sequence[Ma
         lines.append(["✗ Marked as a false alarm by ", html.Strong(event.actor), why])
     for one in silences:
         if one["active"] and matches(one["pattern"], row.scope):
-            end = dmc.Button("End", id={"undo": "silence", "key": str(one["id"]), "at": "standing"}, size="compact-xs", variant="default")
+            end = dmc.Button(
+                "End", id={"undo": "silence", "key": str(one["id"]), "at": "standing"}, size="compact-xs", variant="default"
+            )
             words = [
                 "Silenced until ",
                 marks.moment(one["until"]),

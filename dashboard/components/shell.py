@@ -4,10 +4,12 @@ from typing import Any
 
 import dash_mantine_components as dmc
 from dash import dcc, html
+from sqlalchemy.exc import SQLAlchemyError
 
 from dashboard.clientside import HIDDEN, attributes
 from dashboard.components.account import account_menu
-from dashboard.context import Context, Viewer
+from dashboard.context import Context, Viewer, viewer
+from dashboard.reads.watchlists import watchlists
 from dashboard.theme import mantine_theme
 
 PAGES = (
@@ -57,6 +59,13 @@ def shell(context: Context, view: Viewer) -> Any:
     )
 
 
+def _list_options(context: Context) -> list[dict[str, str]]:
+    try:
+        return [{"value": row.name, "label": row.name} for row in watchlists(context.reader)]
+    except SQLAlchemyError:
+        return []
+
+
 def _links(where: str) -> list[Any]:
     return [
         dmc.NavLink(
@@ -92,6 +101,18 @@ def _header(context: Context) -> Any:
             clock,
             html.Span(id="link-state", className="link-state", role="status"),
             html.Span(className="gap"),
+            dmc.Select(
+                id="list",
+                data=_list_options(context),
+                value=viewer().list or None,
+                placeholder="All companies",
+                size="xs",
+                w=150,
+                clearable=True,
+                className="list-choice",
+                nothingFoundMessage="No watch-list yet",
+                **attributes(aria_label="Watch-list that the pages are limited to"),
+            ),
             html.Label(
                 [
                     html.Span("Times in", className="zone-word"),

@@ -6,7 +6,7 @@ from dash import Dash, dcc, html
 
 from dashboard.components.panels import empty, page
 from dashboard.context import Context
-from dashboard.pages import company, incident_acts, incidents, more, now, pipeline, stories
+from dashboard.pages import company, incident_acts, incidents, labels, models, more, now, pipeline, stories, watchlists
 from dashboard.scopes import path_scope
 
 AT = {
@@ -14,6 +14,9 @@ AT = {
     "/incidents": incidents.render,
     "/pipeline": pipeline.render,
     "/stories": stories.render,
+    "/labels": labels.render,
+    "/watchlists": watchlists.render,
+    "/models": models.render,
     "/more": more.render,
 }
 
@@ -32,5 +35,5 @@ def render(context: Context, path: str, search: str | None) -> Any:
 
 def register(app: Dash, context: Context) -> None:
     """Add the callbacks of all pages."""
-    for module in (now, company, incidents, incident_acts, stories, pipeline):
+    for module in (now, company, incidents, incident_acts, stories, labels, watchlists, models, pipeline):
         module.register(app, context)

@@ -16,7 +16,7 @@ from dashboard.components.acts import act_bar, act_modal, standing
 from dashboard.components.incidents import evidence_list, inputs_table, timeline
 from dashboard.components.news import TALL, grid_options
 from dashboard.components.panels import empty, page, panel
-from dashboard.context import Context, asked, may, viewer
+from dashboard.context import Context, asked, limit_to, may, viewer
 from dashboard.rows import IncidentRow
 from dashboard.scopes import Names
 from dashboard.theme import GLYPHS, SEVERITIES, STATES
@@ -24,7 +24,7 @@ from dashboard.theme import GLYPHS, SEVERITIES, STATES
 
 def render(context: Context, search: str | None) -> Any:
     """Grid and detail; the detail of the one that the address names, else of the newest open one on wide pages."""
-    rows = context.reader.incidents()
+    rows = context.reader.incidents(only=limit_to(context))
     names = context.reader.names()
     if not rows:
         hint = "An incident opens when a company's negative news leaves its own past behind. It will appear here by itself."
@@ -67,7 +67,7 @@ def register(app: Dash, context: Context) -> None:
         prevent_initial_call=True,
     )
     def grid(_revision: str) -> tuple[list[dict[str, Any]], str]:
-        rows = context.reader.incidents()
+        rows = context.reader.incidents(only=limit_to(context))
         return incident_rows(rows, context.reader.names()), _counts(rows)
 
     @app.callback(

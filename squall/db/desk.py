@@ -1,28 +1,11 @@
-"""The tables of what people do at the dashboard: labels and the queue of what is to be labelled."""
+"""What people say of scored news at the dashboard."""
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Float, Index, func, text
+from sqlalchemy import BigInteger, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from squall.db.tables import Base
-
-
-class LabelTask(Base):
-    """A mention that a queue asks a person about."""
-
-    __tablename__ = "label_task"
-    queue: Mapped[str] = mapped_column(primary_key=True)
-    """`uncertain`, `disagree` or `random`."""
-    mention_id: Mapped[str] = mapped_column(primary_key=True)
-    event_time: Mapped[datetime]
-    model_version: Mapped[str]
-    priority: Mapped[float] = mapped_column(Float(53))
-    """The higher the earlier."""
-    wanted: Mapped[int] = mapped_column(server_default=text("1"))
-    """Labellers that it asks for; two for a part, so that their agreement is known."""
-    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    __table_args__ = (Index("label_task_next", "queue", "priority"),)
 
 
 class Label(Base):
@@ -33,6 +16,7 @@ class Label(Base):
     mention_id: Mapped[str]
     event_time: Mapped[datetime]
     queue: Mapped[str]
+    """How it was chosen: `uncertain`, `disagree` or `random`; only what was chosen at random is a fair sample."""
     labeller: Mapped[str]
     sentiment: Mapped[str]
     topic: Mapped[str | None]

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, insert, text
 from squall.db import tables
 from squall.records import content_id, mention_id
 from tests.browser import desk
-from tests.browser.world import COMPANIES, MILLION, MODEL, NOW, SOURCES, TOPICS, slug_of, world
+from tests.browser.world import COMPANIES, MANIFEST, MILLION, MODEL, NOW, SOURCES, slug_of, world
 
 
 def fill(engine: Engine, items: list[dict[str, Any]] | None = None) -> None:
@@ -20,7 +20,7 @@ def fill(engine: Engine, items: list[dict[str, Any]] | None = None) -> None:
             insert(tables.Company), [{"id": i, "name": n, "sector": s, "country": "US"} for i, n, s, _ in COMPANIES]
         )
         connection.execute(insert(tables.Listing), [{"company_id": i, "ticker": t, "exchange": "X"} for i, _, _, t in COMPANIES])
-        connection.execute(insert(tables.ModelVersion), {"version": MODEL, "manifest": {"topic_labels": list(TOPICS)}})
+        connection.execute(insert(tables.ModelVersion), {"version": MODEL, "manifest": MANIFEST})
     add(engine, world() if items is None else items)
     prices(engine)
     incidents(engine)

@@ -38,18 +38,6 @@ def _pages() -> None:
     op.add_column("dead_letter", sa.Column("asked_by", sa.Text()))
     op.create_index("dead_letter_asked", "dead_letter", ["asked_at"], postgresql_where=sa.text("asked_at IS NOT NULL"))
     op.create_table(
-        "label_task",
-        sa.Column("queue", sa.Text(), nullable=False),
-        sa.Column("mention_id", sa.Text(), nullable=False),
-        sa.Column("event_time", TIME, nullable=False),
-        sa.Column("model_version", sa.Text(), nullable=False),
-        sa.Column("priority", sa.Float(precision=53), nullable=False),
-        sa.Column("wanted", sa.Integer(), server_default=sa.text("1"), nullable=False),
-        sa.Column("created_at", TIME, server_default=sa.text("now()"), nullable=False),
-        sa.PrimaryKeyConstraint("queue", "mention_id"),
-    )
-    op.create_index("label_task_next", "label_task", ["queue", "priority"])
-    op.create_table(
         "label",
         sa.Column("id", sa.BigInteger(), autoincrement=True, nullable=False),
         sa.Column("mention_id", sa.Text(), nullable=False),
@@ -112,7 +100,6 @@ def downgrade() -> None:
     for table in ("audit", "login_session", "user_account"):
         op.drop_table(table)
     op.drop_table("label")
-    op.drop_table("label_task")
     op.drop_index("dead_letter_asked", table_name="dead_letter")
     op.drop_column("dead_letter", "asked_by")
     op.drop_column("dead_letter", "asked_at")
