@@ -5,6 +5,7 @@ from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
+from dashboard.access import secret_key
 from squall.embedded import addresses
 from squall.errors import UserError
 from squall.settings import Settings, get_settings
@@ -54,6 +55,7 @@ def main() -> None:
     """Serve; a person's mistakes end in one line and a non-zero exit."""
     try:
         settings = get_settings()
+        secret_key(settings)  # made before the fork, so that a home that cannot be written ends in one line
         url = settings.database.url
         database_url = url.get_secret_value() if url else addresses(settings).database_url
     except UserError as error:

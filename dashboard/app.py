@@ -8,10 +8,13 @@ from dash import Dash, Input, Output
 from sqlalchemy.exc import SQLAlchemyError
 
 from dashboard import pages
+from dashboard.access import Logins, protect
 from dashboard.clientside import clientside
 from dashboard.components.panels import failed
 from dashboard.components.shell import shell
 from dashboard.context import Context, viewer
+from dashboard.login import add_login
+from dashboard.oidc import add_oidc
 from dashboard.queries import Reader
 from dashboard.server import Link, add_routes, advice
 from squall.db.engine import make_engine
@@ -46,12 +49,13 @@ def create_app(settings: Settings, database_url: str) -> Dash:
             "statement_timeout_s": STATEMENT_TIMEOUT_S,
         }
     )
-    engine = make_engine(settings.model_copy(update={"database": database}), database_url)
-    context = Context(Reader(engine, replay=bool(settings.namespace)), Link(), settings.namespace)
+    chosen = settings.model_copy(update={"database": database})
+    reading, writer = make_engine(chosen, database_url, read_only=True), make_engine(chosen, database_url)
+    context = Context(Reader(reading, replay=bool(settings.namespace)), Link(), settings.namespace, writer)
     app = Dash(
         "dashboard",
         assets_folder=str(Path(__file__).parent / "assets"),
-        assets_ignore=r"boot\.js",
+        assets_ignore=r"boot\.js|login\.css",
         title="Squall",
         update_title=None,  # type: ignore[arg-type]
         index_string=INDEX,
@@ -66,6 +70,10 @@ def create_app(settings: Settings, database_url: str) -> Dash:
     )
     app.layout = lambda: shell(context, viewer())
     _add_callbacks(app, context)
+    logins = Logins(reading)
+    protect(app, settings, logins)
+    add_login(app.server, settings, writer, logins)
+    add_oidc(app.server, settings, writer, logins)
     add_routes(app.server, context.reader, context.link, app.csp_hashes())
     return app
 
@@ -96,6 +104,7 @@ def _add_callbacks(app: Dash, context: Context) -> None:
             return failed(advice(error))
 
     clientside(app, "start", Output("zone", "data"), Output("zone", "value"), Input("url", "id"), first=True)
+    clientside(app, "list", Output("retry", "data"), Input("list", "value"))
     clientside(app, "zone", Output("env", "data"), Input("zone", "value"))
     clientside(
         app,

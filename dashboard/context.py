@@ -1,6 +1,8 @@
 """What every page gets: the database, and the viewer's circumstances."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,7 +10,9 @@ from urllib.parse import parse_qs, unquote
 from zoneinfo import ZoneInfo
 
 from flask import has_request_context, request
+from sqlalchemy import Connection, Engine
 
+from dashboard import access
 from dashboard.queries import Reader
 from dashboard.ranges import PRESETS, zone
 from dashboard.server import Link
@@ -26,6 +30,24 @@ class Context:
     reader: Reader
     link: Link
     namespace: str
+    writer: Engine
+    """Nothing but `changing` uses it; the reader's connections cannot write."""
+
+    @contextmanager
+    def changing(self, act: str, subject: str, what: str, **detail: Any) -> Iterator[Connection]:
+        """A transaction in which the person who makes the request changes something; ends with the line of the audit.
+
+        Args:
+            act: one of `access.ACTS`.
+            subject: id of what is changed.
+            what: `acknowledge`, `add` …
+            detail: what else the audit keeps.
+
+        Raises:
+            access.Forbidden: the person may not; the message tells them why.
+        """
+        with access.changing(self.writer, act, subject, what, detail) as connection:
+            yield connection
 
     @property
     def replay(self) -> bool:
@@ -40,6 +62,8 @@ class Viewer:
     zone: ZoneInfo
     scheme: str
     size: str
+    list: str = ""
+    """Name of the watch-list that the pages are limited to; empty: none."""
 
     @property
     def palette(self) -> Palette:
@@ -58,7 +82,25 @@ def viewer() -> Viewer:
     raw = raw if isinstance(raw, dict) else {}
     scheme = raw.get("scheme") if raw.get("scheme") in SCHEMES else "light"
     size = raw.get("size") if raw.get("size") in {"narrow", "medium", "wide"} else "wide"
-    return Viewer(zone(str(raw.get("tz") or "UTC")[:60]), str(scheme), str(size))
+    return Viewer(zone(str(raw.get("tz") or "UTC")[:60]), str(scheme), str(size), str(raw.get("list") or "")[:80])
+
+
+def actor() -> str:
+    """Name of the person who makes the request, as it is kept with what they do; empty outside of a request."""
+    who = access.person()
+    return who.name if who else ""
+
+
+def may(act: str) -> bool:
+    """Whether the person may act: one of `access.ACTS`."""
+    who = access.person()
+    return who is not None and who.may(act)
+
+
+def limit_to(context: Context) -> list[str] | None:
+    """Companies of the watch-list that the viewer has chosen; None: no list, everything."""
+    name = viewer().list
+    return None if not name else context.reader.members(name)
 
 
 def asked(search: str | None, name: str) -> str:
@@ -76,7 +118,7 @@ def first_range(context: Context, search: str | None, scope: str, now: datetime 
     if now is None:
         return least
     for name in fitting:
-        if context.reader.mentions_since(scope, now - PRESETS[name], now, ENOUGH):
+        if context.reader.mentions(scope, now - PRESETS[name], now) >= ENOUGH:
             return name
     return fitting[-1] if context.replay else least
 

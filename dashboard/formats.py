@@ -54,6 +54,19 @@ def price(value: float | None) -> str:
     return UNKNOWN if value is None else f"{value:,.2f}"
 
 
+def lasting(seconds: float | None) -> str:
+    """A duration: `0.42 s`, `42 s`, `5 min`, `3.2 h`, `12 days`."""
+    if seconds is None:
+        return UNKNOWN
+    if seconds < 10:
+        return f"{seconds:.2g} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 172800 else f"{seconds / 86400:,.0f} days"
+
+
 def step_words(step: timedelta) -> str:
     """`15 min`, `1 h`, `1 day`, `7 days`."""
     minutes = int(step.total_seconds() // 60)

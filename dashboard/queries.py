@@ -2,25 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import Engine, text
 
 from dashboard.evidence import read_evidence
+from dashboard.kept import Kept
+from dashboard.moods import Moods
 from dashboard.ranges import POINTS, STEPS, Buckets
 from dashboard.rows import OPEN, BarRow, ChartRow, EventRow, IncidentRow, Mood, NewsRow, Pulse
-from dashboard.scopes import MARKET, Names, topic_slug
+from dashboard.scopes import MARKET, Names, company_scope, topic_slug
+from squall.acts import list_silences
 
 Row = TypeVar("Row")
-NAMES_FOR = timedelta(seconds=30)
+NAMES_FOR_S, PULSE_FOR_S = 30.0, 0.4
 SEEN = 200
 """How many of the newest rows a revision number covers: more than a page shows."""
-
-_SUMS = ", ".join(
-    f"sum({name})::bigint AS {name}"
-    for name in ("mentions", "items", "negative", "positive", "weight", "negative_weight", "positive_weight")
-)
 
 _NEWS = """
 SELECT DISTINCT ON (s.event_time, s.mention_id)
@@ -61,17 +59,24 @@ class Reader:
 
     def __init__(self, engine: Engine, *, replay: bool) -> None:
         self._engine = engine
-        self._replay = replay
-        self._names: tuple[datetime, Names] | None = None
-        self._scopes: tuple[datetime, list[str]] | None = None
+        self.replay = replay
+        self._kept = Kept()
+        self._moods = Moods(engine, self._kept)
 
-    def _rows(self, kind: type[Row], sql: str, **values: Any) -> list[Row]:
+    def rows(self, kind: type[Row], sql: str, **values: Any) -> list[Row]:
+        """Rows of a query as objects of a kind."""
         with self._engine.connect() as connection:
             return [kind(**row) for row in connection.execute(text(sql), values).mappings()]
 
-    def _dicts(self, sql: str, **values: Any) -> list[dict[str, Any]]:
+    def dicts(self, sql: str, **values: Any) -> list[dict[str, Any]]:
+        """Rows of a query as they are."""
         with self._engine.connect() as connection:
             return [dict(row) for row in connection.execute(text(sql), values).mappings()]
+
+    @property
+    def engine(self) -> Engine:
+        """For what a page writes."""
+        return self._engine
 
     def ping(self) -> None:
         """Ask the database for an answer; raises what the driver raises."""
@@ -79,45 +84,49 @@ class Reader:
             connection.execute(text("SELECT 1"))
 
     def pulse(self, scope: str = MARKET) -> Pulse:
-        """Event time, and a revision number of each thing that pages show; `scope` is the one on the page."""
+        """Event time, and a revision number of each thing that pages show; `scope` is the one on the page.
+
+        All who ask within a moment share one answer.
+        """
+        return self._kept.get(("pulse", scope), PULSE_FOR_S, lambda: self._read_pulse(scope), old_s=PULSE_FOR_S)
+
+    def _read_pulse(self, scope: str) -> Pulse:
         company = scope.removeprefix("company:") if scope.startswith("company:") else ""
-        row = self._dicts(_PULSE, scope=scope, company=company, replay=self._replay)[0]
+        row = self.dicts(_PULSE, scope=scope, company=company, replay=self.replay)[0]
         revisions = {name: str(row[name]) for name in ("incidents", "news")}
         revisions["scope"] = f"{row['scope']} {row['bars']}"
         return Pulse(row["clock"], row["last_item"], revisions)
 
     def clock(self) -> datetime | None:
         """Where the pages' `now` is."""
-        if not self._replay:
+        if not self.replay:
             return datetime.now(UTC)
-        row = self._dicts("SELECT greatest((SELECT min(at) FROM watermark), (SELECT max(event_time) FROM score)) AS at")[0]
+        row = self.dicts("SELECT greatest((SELECT min(at) FROM watermark), (SELECT max(event_time) FROM score)) AS at")[0]
         at: datetime | None = row["at"]
         return at
 
     def newer(self, than: datetime) -> int:
         """How many scored mentions have come after an event time, counted up to 100."""
         sql = "SELECT count(*) AS n FROM (SELECT 1 FROM score WHERE event_time > :than LIMIT 100) newest"
-        return int(self._dicts(sql, than=than)[0]["n"])
+        return int(self.dicts(sql, than=than)[0]["n"])
 
     def names(self) -> Names:
         """Names of companies and topics; read again after half a minute."""
-        now = datetime.now(UTC)
-        if self._names and now - self._names[0] < NAMES_FOR:
-            return self._names[1]
-        companies = self._dicts("SELECT id, name, sector FROM company")
-        listings = self._dicts("SELECT company_id, ticker FROM listing ORDER BY until NULLS LAST, id")
-        manifests = self._dicts("SELECT manifest FROM model_version ORDER BY first_used_at")
+        return self._kept.get("names", NAMES_FOR_S, self._read_names, old_s=2 * NAMES_FOR_S)
+
+    def _read_names(self) -> Names:
+        companies = self.dicts("SELECT id, name, sector FROM company")
+        listings = self.dicts("SELECT company_id, ticker FROM listing ORDER BY until NULLS LAST, id")
+        manifests = self.dicts("SELECT manifest FROM model_version ORDER BY first_used_at")
         tickers: dict[str, str] = {}
         for row in reversed(listings):
             tickers[row["company_id"]] = row["ticker"]
-        names = Names(
+        return Names(
             {row["id"]: row["name"] for row in companies},
             tickers,
             {row["id"]: row["sector"] for row in companies if row["sector"]},
             {topic_slug(label): label for row in manifests for label in topic_labels(row["manifest"])},
         )
-        self._names = now, names
-        return names
 
     def known_scopes(self, most: int = 2000) -> list[str]:
         """The scopes that have had news and have a page of their own, in order; read again after half a minute."""
@@ -129,57 +138,51 @@ class Reader:
         )
         SELECT scope FROM s WHERE scope IS NOT NULL AND scope NOT LIKE '%/%' LIMIT :most
         """
-        now = datetime.now(UTC)
-        if not self._scopes or now - self._scopes[0] >= NAMES_FOR:
-            self._scopes = now, [row["scope"] for row in self._dicts(sql, most=most)]
-        return self._scopes[1]
+        return self._kept.get(("scopes", most), NAMES_FOR_S, lambda: [row["scope"] for row in self.dicts(sql, most=most)])
+
+    def members(self, watchlist: str) -> list[str]:
+        """Ids of a watch-list's companies."""
+        sql = "SELECT company_id FROM watchlist_member WHERE watchlist = :name ORDER BY company_id LIMIT 5000"
+        return [row["company_id"] for row in self.dicts(sql, name=watchlist)]
 
     def has_company(self, company_id: str) -> bool:
         """Whether the company is in the table."""
-        return bool(self._dicts("SELECT 1 FROM company WHERE id = :id", id=company_id))
+        return bool(self.dicts("SELECT 1 FROM company WHERE id = :id", id=company_id))
 
     def mood(self, scope: str, window: Buckets) -> list[Mood]:
         """One row a bucket in which the scope had news."""
-        sql = f"""
-        SELECT scope, date_bin(:step, minute, :start) AS at, {_SUMS} FROM mood
-        WHERE scope = :scope AND minute >= :start AND minute < :stop
-        GROUP BY 1, 2 HAVING sum(mentions) > 0 ORDER BY 2
-        """
-        return self._rows(Mood, sql, scope=scope, start=window.start, stop=window.end, step=window.step)
+        return self._moods.series([scope], window)
 
-    def heat(self, window: Buckets, most: int) -> list[Mood]:
-        """The same for the companies, sectors and the market of which most was said in the window; `most` scopes at most."""
-        sql = f"""
-        WITH busy AS (
-            SELECT scope FROM mood
-            WHERE minute >= :start AND minute < :stop AND (scope = 'market' OR scope LIKE 'company:%')
-              AND scope NOT LIKE '%/%'
-            GROUP BY scope HAVING sum(mentions) > 0 ORDER BY scope = 'market' DESC, sum(mentions) DESC, scope LIMIT :most
-        )
-        SELECT scope, date_bin(:step, minute, :start) AS at, {_SUMS} FROM mood JOIN busy USING (scope)
-        WHERE minute >= :start AND minute < :stop
-        GROUP BY 1, 2 HAVING sum(mentions) > 0
-        """
-        return self._rows(Mood, sql, start=window.start, stop=window.end, step=window.step, most=most)
+    def heat(self, window: Buckets, most: int, only: Sequence[str] | None = None) -> list[Mood]:
+        """The same for the market and the companies of which most was said in the window; `only`: of these companies."""
+        wanted = None if only is None else [company_scope(one) for one in only]
+        return self._moods.series(self._moods.busiest(window, most, wanted), window)
 
-    def mentions_since(self, scope: str, since: datetime, stop: datetime, enough: int) -> bool:
-        """Whether the scope had at least so many mentions."""
+    def mentions(self, scope: str, since: datetime, stop: datetime) -> int:
+        """How many mentions the scope had."""
         sql = "SELECT sum(mentions) AS n FROM mood WHERE scope = :scope AND minute >= :since AND minute <= :stop"
-        return int(self._dicts(sql, scope=scope, since=since, stop=stop)[0]["n"] or 0) >= enough
+        return int(self.dicts(sql, scope=scope, since=since, stop=stop)[0]["n"] or 0)
 
-    def news(self, scope: str, start: datetime, stop: datetime, most: int = 100) -> list[NewsRow]:
-        """The newest scored mentions of a scope from `start` to before `stop`; for the market each article's every mention."""
+    def news(
+        self, scope: str, start: datetime, stop: datetime, most: int = 100, only: Sequence[str] | None = None
+    ) -> list[NewsRow]:
+        """The newest scored mentions of a scope from `start` to before `stop`; for the market each article's every mention.
+
+        Args:
+            only: of these companies.
+        """
         kind, _, name = scope.partition(":")
         where = {"company": "AND s.company_id = :name", "sector": "AND s.sector = :name", "topic": "AND s.topic = ANY(:labels)"}
         labels = [name, self.names().topics.get(name, name)]
         values: dict[str, Any] = {"start": start, "stop": stop, "most": most, "name": name, "labels": labels}
-        return self._rows(NewsRow, _NEWS.format(where=where.get(kind, "")), **values)
+        among = "" if only is None else " AND s.company_id = ANY(:only)"
+        return self.rows(NewsRow, _NEWS.format(where=where.get(kind, "") + among), **values, only=list(only or ()))
 
     def bars(self, company_id: str, start: datetime, stop: datetime) -> list[BarRow]:
         """Bars that were complete before `stop`, merged to at most 400. Of several intervals the finest that has such bars."""
         where = "company_id = :id AND interval = :interval AND available_at > :start AND available_at <= :stop"
         values: dict[str, Any] = {"id": company_id, "start": start, "stop": stop}
-        counted = self._dicts(
+        counted = self.dicts(
             "SELECT interval, count(*) AS n, min(start) AS first, max(start) AS last, "
             "min(available_at - start) AS step FROM bar "
             "WHERE company_id = :id AND available_at > :start AND available_at <= :stop GROUP BY interval ORDER BY step",
@@ -191,7 +194,7 @@ class Reader:
         values["interval"] = found["interval"]
         columns = 'start, available_at AS "end", open, high, low, close, volume, ticker, interval'
         if found["n"] <= POINTS:
-            return self._rows(BarRow, f"SELECT {columns} FROM bar WHERE {where} ORDER BY start", **values)
+            return self.rows(BarRow, f"SELECT {columns} FROM bar WHERE {where} ORDER BY start", **values)
         span = found["last"] - found["first"]
         values["step"] = next((step for step in STEPS if span / step < POINTS), STEPS[-1])
         values["origin"] = found["first"]
@@ -201,7 +204,7 @@ class Reader:
                sum(volume) AS volume, (array_agg(ticker ORDER BY start DESC))[1] AS ticker, min(interval) AS interval
         FROM bar WHERE {where} GROUP BY date_bin(:step, start, :origin) ORDER BY 1
         """
-        return self._rows(BarRow, sql, **values)
+        return self.rows(BarRow, sql, **values)
 
     def last_bar(self, company_id: str, stop: datetime) -> BarRow | None:
         """The company's newest bar that was complete at `stop`."""
@@ -209,7 +212,7 @@ class Reader:
         SELECT start, available_at AS "end", open, high, low, close, volume, ticker, interval FROM bar
         WHERE company_id = :id AND available_at <= :stop ORDER BY available_at DESC LIMIT 1
         """
-        return next(iter(self._rows(BarRow, sql, id=company_id, stop=stop)), None)
+        return next(iter(self.rows(BarRow, sql, id=company_id, stop=stop)), None)
 
     def last_chart(self, company_id: str, stop: datetime) -> ChartRow | None:
         """The newest chart image of the company that was there at `stop`."""
@@ -217,47 +220,59 @@ class Reader:
         SELECT id, "end", available_at, interval, width, height, source FROM chart
         WHERE company_id = :id AND available_at <= :stop ORDER BY available_at DESC LIMIT 1
         """
-        return next(iter(self._rows(ChartRow, sql, id=company_id, stop=stop)), None)
+        return next(iter(self.rows(ChartRow, sql, id=company_id, stop=stop)), None)
 
     def chart_image(self, chart_id: str) -> tuple[bytes, str] | None:
         """Bytes and media type of a chart."""
-        rows = self._dicts("SELECT image, media_type FROM chart WHERE id = :id", id=chart_id)
+        rows = self.dicts("SELECT image, media_type FROM chart WHERE id = :id", id=chart_id)
         return (bytes(rows[0]["image"]), rows[0]["media_type"]) if rows else None
 
     def incidents(
-        self, *, scope: str | None = None, start: datetime | None = None, only_open: bool = False, most: int = 500
+        self,
+        *,
+        scope: str | None = None,
+        start: datetime | None = None,
+        only_open: bool = False,
+        most: int = 500,
+        only: Sequence[str] | None = None,
     ) -> list[IncidentRow]:
-        """Incidents, newest first, with their evidence; `start`: those that were open at or after it."""
-        conditions = ["true"]
+        """Incidents, newest first, with their evidence; `start`: those that were open at or after it; `only`: of companies."""
+        conditions = ["true"] if only is None else ["company_id = ANY(:only)"]
         if scope:
             conditions.append("(scope = :scope OR scope LIKE :inner)")
         if start:
             conditions.append("(resolved_at IS NULL OR resolved_at >= :start)")
         if only_open:
             conditions.append("state = ANY(:open)")
-        rows = self._dicts(
+        rows = self.dicts(
             f"SELECT * FROM incident WHERE {' AND '.join(conditions)} ORDER BY opened_at DESC, id LIMIT :most",
             scope=scope,
             inner=f"{scope}/%",
             start=start,
             open=list(OPEN),
+            only=list(only or ()),
             most=most,
         )
         return self._with_evidence(rows)
 
     def incident(self, incident_id: str) -> IncidentRow | None:
         """One incident."""
-        return next(iter(self._with_evidence(self._dicts("SELECT * FROM incident WHERE id = :id", id=incident_id))), None)
+        return next(iter(self._with_evidence(self.dicts("SELECT * FROM incident WHERE id = :id", id=incident_id))), None)
 
     def last_resolved(self) -> IncidentRow | None:
         """Of the incidents that had fired the one that was resolved last."""
         sql = "SELECT * FROM incident WHERE fired_at IS NOT NULL AND resolved_at IS NOT NULL ORDER BY resolved_at DESC LIMIT 1"
-        return next(iter(self._with_evidence(self._dicts(sql))), None)
+        return next(iter(self._with_evidence(self.dicts(sql))), None)
 
     def events(self, incident_id: str) -> list[EventRow]:
         """The audit of an incident, in order."""
-        sql = "SELECT at, kind, state, actor, detail FROM incident_event WHERE incident_id = :id ORDER BY number LIMIT 500"
-        return self._rows(EventRow, sql, id=incident_id)
+        sql = "SELECT at, kind, state, actor, detail, recorded_at FROM incident_event WHERE incident_id = :id ORDER BY number"
+        return self.rows(EventRow, sql, id=incident_id)
+
+    def silences(self) -> list[dict[str, Any]]:
+        """All silences, the newest first, as `squall.acts.list_silences` tells them."""
+        with self._engine.connect() as connection:
+            return list_silences(connection)
 
     def _with_evidence(self, rows: Sequence[Mapping[str, Any]]) -> list[IncidentRow]:
         names = {one.name for one in fields(IncidentRow)}

@@ -144,6 +144,8 @@ class IncidentRow:
     summary: str
     inputs: Mapping[str, Any] = field(default_factory=dict)
     evidence: tuple[Evidence, ...] = ()
+    verdict: str | None = None
+    """`false` where a person has said that it was a false alarm."""
 
     @property
     def open(self) -> bool:
@@ -160,3 +162,5 @@ class EventRow:
     state: str
     actor: str
     detail: Mapping[str, Any]
+    recorded_at: datetime
+    """By the time of day; the others are event times."""

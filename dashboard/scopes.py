@@ -6,7 +6,7 @@ from urllib.parse import quote, unquote
 
 from squall.scopes import MARKET, company_scope, scope_name, topic_scope, topic_slug
 
-__all__ = ["MARKET", "Names", "path_scope", "pretty", "scope_path", "topic_slug"]
+__all__ = ["MARKET", "Names", "company_scope", "path_scope", "pretty", "scope_path", "topic_slug"]
 
 
 def pretty(text: str) -> str:

@@ -51,16 +51,26 @@ def settled(page: Any) -> None:
     """Wait until a page has its content, its times and its charts."""
     page.locator(".page").wait_for()
     page.locator("#link-state[data-kind='up']").wait_for()
-    for part, content in (("#chart", ".barlayer"), (".heat-box", "table, .empty"), (".grid", ".ag-row, .ag-overlay")):
+    for part, content in (
+        ("#chart", ".barlayer"),
+        ("#flow", ".barlayer"),
+        ("#drift", ".scatterlayer"),
+        (".story-list", ".story, .empty"),
+        (".heat-box", "table, .empty"),
+        (".grid", ".ag-row, .ag-overlay"),
+    ):
         if page.locator(part).count():
             page.locator(part).first.locator(content).first.wait_for(state="attached")
     page.wait_for_load_state("networkidle")
 
 
-def take(url: str, folder: Path, sizes: list[str], company: str) -> list[Path]:
+def take(url: str, folder: Path, sizes: list[str], company: str, only: list[str] | None = None) -> list[Path]:
     """Take the pictures; returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    paths = {"now": "/", "company": f"/company/{company}", "incidents": "/incidents"}
+    paths = {name: f"/{name}" for name in ("incidents", "stories", "labels", "watchlists", "models", "pipeline")}
+    paths = {"now": "/", "company": f"/company/{company}", **paths}
+    if only:
+        paths = {name: paths[name] for name in only}
     taken = []
     with browser() as opened:
         for size in sizes:
@@ -101,9 +111,10 @@ def main() -> None:
     parser.add_argument("url", help="address of a running dashboard")
     parser.add_argument("--out", type=Path, default=Path("docs/screenshots"))
     parser.add_argument("--sizes", nargs="+", choices=list(SIZES), default=["wide", "narrow"])
+    parser.add_argument("--pages", nargs="+", help="which pages; left out: all")
     parser.add_argument("--company", default="apple", help="company whose page is shown")
     arguments = parser.parse_args()
-    for file in take(arguments.url.rstrip("/"), arguments.out, arguments.sizes, arguments.company):
+    for file in take(arguments.url.rstrip("/"), arguments.out, arguments.sizes, arguments.company, arguments.pages):
         print(file)
 
 

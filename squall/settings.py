@@ -22,6 +22,7 @@ from squall.errors import UsageError
 
 PREFIX = "SQUALL_"
 DELIMITER = "__"
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 NAMESPACE_PATTERN = r"^[a-z][a-z0-9_-]{0,30}$"
 
 
@@ -148,6 +149,39 @@ class DashboardSettings(Section):
     host: str = "127.0.0.1"
     port: int = Field(8050, ge=0, le=65535, description="0: any free port")
     threads: int = Field(8, ge=1)
+    login: bool = Field(True, description="ask who comes; false only on a loopback address")
+    secret: SecretStr | None = Field(
+        None, min_length=32, description="signs cookies; unset: one of its own, made once and kept in SQUALL_HOME"
+    )
+    session_h: float = Field(12, gt=0, le=24 * 30, description="hours after which a person must log in again")
+    proxied: bool = Field(
+        False, description="an HTTPS proxy stands before it: its X-Forwarded-For and -Proto are believed, cookies are Secure"
+    )
+
+    @model_validator(mode="after")
+    def _guarded(self) -> Self:
+        if not self.login and self.host not in LOOPBACK:
+            raise ValueError(f"LOGIN=false works only on a loopback address, and HOST is {self.host}")
+        return self
+
+
+class OidcSettings(Section):
+    """Log-in by an OpenID Connect provider, beside the passwords."""
+
+    issuer: str | None = Field(None, description="https://login.example.com/realm; unset: off")
+    client_id: str = ""
+    client_secret: SecretStr | None = None
+    label: str = Field("single sign-on", description="what the log-in page calls it")
+    role: Literal["viewer", "analyst", "admin"] = Field("viewer", description="of one who comes for the first time")
+    role_claim: str = Field(
+        "", description="claim that names the role at each log-in (viewer, analyst, admin, or a list; the highest counts)"
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.issuer and not self.client_id:
+            raise ValueError("an ISSUER needs a CLIENT_ID")
+        return self
 
 
 class PriceSettings(Section):
@@ -192,6 +226,7 @@ class Settings(BaseSettings):
     notify: NotifySettings = NotifySettings()
     http: HttpSettings = HttpSettings()
     dashboard: DashboardSettings = DashboardSettings()
+    oidc: OidcSettings = OidcSettings()
     prices: PriceSettings = PriceSettings()
 
     @classmethod

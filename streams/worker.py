@@ -29,6 +29,7 @@ MODULES = {
     "clock": "streams.clock",
     "watch": "streams.watch",
     "notify": "streams.notify",
+    "redrive": "streams.redrive",
 }
 FINISH_S = 6.0
 """How long a batch in hand has to finish when the worker is asked to stop."""

@@ -6,6 +6,7 @@
   const squall = {
     theme: read("squall-theme") || "auto",
     zone: read("squall-zone") || "",
+    list: read("squall-list") || "",
     own: Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC",
     tz() { return this.zone || this.own; },
     scheme() { return this.theme === "auto" ? (dark.matches ? "dark" : "light") : this.theme; },
@@ -13,12 +14,15 @@
     save() {
       write("squall-theme", this.theme);
       write("squall-zone", this.zone);
-      const facts = JSON.stringify({ tz: this.tz(), scheme: this.scheme(), size: this.size() });
+      write("squall-list", this.list);
+      const facts = JSON.stringify({ tz: this.tz(), scheme: this.scheme(), size: this.size(), list: this.list });
       document.cookie = `squall=${encodeURIComponent(facts)}; path=/; max-age=31536000; SameSite=Lax`;
       return facts;
     },
     dark,
   };
+  const list = new URLSearchParams(location.search).get("list");
+  if (list !== null) squall.list = list;
   const asked = new URLSearchParams(location.search).get("tz");
   if (asked) { try { Intl.DateTimeFormat("en", { timeZone: asked }); squall.zone = asked; } catch { /* no such zone */ } }
   squall.save();

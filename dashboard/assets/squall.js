@@ -1,7 +1,7 @@
 /* The pulse, times and ages, the address, and what the clientside callbacks call. */
 (function () {
   const squall = window.squall;
-  const POLL = 1000, HIDDEN = 15000, FAILING = 10000, TIMEOUT = 5000, LATE = 5000;
+  const POLL = 1000, HIDDEN = 15000, FAILING = 10000, TIMEOUT = 5000, LATE = 5000, TICK = 5000;
   const noUpdate = () => window.dash_clientside.no_update;
   const set = (id, props) => window.dash_clientside.set_props(id, props);
   const byId = (id) => document.getElementById(id);
@@ -30,8 +30,8 @@
     if (minutes < 1440) return `${+(minutes / 60).toFixed(1)} h`;
     return `${+(minutes / 1440).toFixed(1)} days`;
   }
-  function since(at) {
-    const seconds = Math.round((now() - at) / 1000);
+  function since(at, until = now()) {
+    const seconds = Math.round((until - at) / 1000);
     if (seconds < 0 || seconds >= 86400) return dated(at);
     if (seconds < 60) return `${seconds} s`;
     return seconds < 3600 ? `${Math.floor(seconds / 60)} min` : `${Math.floor(seconds / 3600)} h`;
@@ -47,7 +47,7 @@
     const at = new Date(element.getAttribute("datetime"));
     if (isNaN(at)) return;
     const kind = element.dataset.kind;
-    put(element, kind === "age" ? since(at) : kind === "at" ? dated(at) : write(at, kind));
+    put(element, kind === "age" ? since(at) : kind === "wall" ? since(at, new Date()) : kind === "at" ? dated(at) : write(at, kind));
     element.title = full(at);
   }
   const paintAll = (root = document) => root.querySelectorAll("time.t").forEach(paint);
@@ -61,6 +61,13 @@
     set(`rev-${name}`, { data: value });
     const page = document.querySelector(".page");
     if (page && (page.dataset.again || "").split(" ").includes(name)) again();
+  }
+  let ticked = 0;
+  function tick() {
+    /* What has no revision number of its own is read again every few seconds, where a page shows it. */
+    if (Date.now() - ticked < TICK || !document.querySelector("[data-ticks='yes']")) return;
+    ticked = Date.now();
+    set("rev-tick", { data: ticked });
   }
   function again() { set("retry", { data: Date.now() }); }
   function hold() {
@@ -77,6 +84,7 @@
     const timer = setTimeout(() => abort.abort(), TIMEOUT);
     try {
       const answer = await fetch(`/squall/pulse?${query}`, { signal: abort.signal, cache: "no-store" });
+      if (answer.status === 401) return squall.logIn();
       if (!answer.ok) throw new Error(String(answer.status));
       take(await answer.json(), held);
     } catch {
@@ -121,8 +129,8 @@
       if (healed || seen[name] !== value) emit(name, healed ? `${value} ${Date.now()}` : value);
       seen[name] = name === "news" && hold() ? seen[name] : value;
     }
-    const page = document.querySelector(".page-failed");
-    if (page) again();
+    if (document.querySelector(".page-failed")) again();
+    tick();
   }
   function banner(text) {
     const element = byId("banner");
@@ -162,6 +170,17 @@
       }
       if (squall.zone && !options.some((option) => option.value === squall.zone)) options.push({ value: squall.zone, label: squall.zone });
       return [options, squall.zone && squall.zone !== squall.own ? squall.zone : "own"];
+    },
+    list(value) {
+      if ((value || "") === squall.list) return noUpdate();
+      squall.list = value || "";
+      address({ list: squall.list });
+      squall.save();
+      return Date.now();
+    },
+    chooseList() {
+      const [cause] = window.dash_clientside.callback_context.triggered;
+      return cause && cause.value ? JSON.parse(cause.prop_id.replace(/\.n_clicks$/, ""))["list-show"] : noUpdate();
     },
     zone(value) {
       const zone = value === "own" || !value ? "" : value;
@@ -212,6 +231,17 @@
       if (api) api.setGridOption("quickFilterText", words || "");
       return model;
     },
+    storyAddress(words, topic, mood, source, range) {
+      address({ q: words, topic, mood: mood === "Any" ? "" : mood.toLowerCase(), source, from: range ? `-${range}` : "" });
+      return noUpdate();
+    },
+    storyNew(revision, clicks) {
+      const asked = squall.storyClicks !== clicks || !squall.storySeen || squall.storyPath !== location.pathname;
+      squall.storyClicks = clicks; squall.storyPath = location.pathname;
+      if (asked) { squall.storySeen = revision; return ""; }
+      return revision === squall.storySeen ? "" : "Newer items have come: read again";
+    },
+    close() { return false; },
     csv() { return true; },
     range(value) { address({ from: value ? `-${value}` : "" }); return noUpdate(); },
   };

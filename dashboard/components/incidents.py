@@ -129,7 +129,7 @@ def timeline(events: Sequence[EventRow]) -> Any:
         [
             dmc.TimelineItem(
                 title=html.Span([marks.moment(event.at), " ", html.Strong(pretty(event.kind)), *_actor(event)]),
-                children=html.Span(_detail(event.detail), className="second") if event.detail else None,
+                children=html.Span(_detail(event), className="second") if event.detail else None,
             )
             for event in events
         ],
@@ -144,10 +144,25 @@ def _actor(event: EventRow) -> list[Any]:
     return [] if event.actor in {"", "squall"} else [f" by {event.actor}"]
 
 
-def _detail(detail: Mapping[str, Any]) -> str:
-    return ", ".join(
-        f"{pretty(name).lower()} {plain(value)}" for name, value in detail.items() if not isinstance(value, dict | list)
+def _detail(event: EventRow) -> Any:
+    detail = event.detail
+    said = str(detail.get("text") or detail.get("reason") or "")
+    quoted = f"“{said}”" if said else ""
+    if until := _time(detail.get("until")):
+        return html.Span(["until ", marks.moment(until), ": ", quoted])
+    hidden = {"text", "reason", "until", "pattern", "silence"}
+    return quoted or ", ".join(
+        f"{pretty(name).lower()} {plain(value)}"
+        for name, value in detail.items()
+        if name not in hidden and not isinstance(value, dict | list)
     )
+
+
+def _time(value: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
 
 
 INPUTS = {

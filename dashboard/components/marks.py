@@ -11,11 +11,12 @@ from dashboard.rows import IncidentRow
 from dashboard.scopes import Names, scope_path
 from dashboard.theme import GLYPHS, STATES
 
-Kind = Literal["at", "age", "hour", "day"]
+Kind = Literal["at", "age", "hour", "day", "wall"]
 
 
 def moment(at: datetime | None, kind: Kind = "at") -> Any:
-    """An instant, written by the browser in the viewer's zone: `14 Nov 09:32`, or how long ago as of the pages' `now`."""
+    """An instant, written by the browser in the viewer's zone: `14 Nov 09:32`, or how long ago: as of the pages' `now`, or of
+    the time of day (`wall`), which differ in a replay."""
     if at is None:
         return html.Span(formats.UNKNOWN, title="Time not known")
     return html.Time(dateTime=at.isoformat(), className="t", **attributes(data_kind=kind))

@@ -31,9 +31,16 @@ def code(words: str) -> Any:
     return html.Code(words)
 
 
-def page(children: Sequence[Any], *, name: str, title: str, again: str = "") -> Any:
-    """A whole page; `title` becomes that of the browser's tab. `again`: the revision with whose change it is asked for anew."""
-    return html.Div(list(children), className=f"page page-{name}", **attributes(data_title=title, data_again=again))
+def page(children: Sequence[Any], *, name: str, title: str, again: str = "", ticks: bool = False) -> Any:
+    """A whole page.
+
+    Args:
+        title: of the browser's tab.
+        again: the revision with whose change the page is asked for anew.
+        ticks: it reads every few seconds what has no revision.
+    """
+    about = attributes(data_title=title, data_again=again, data_ticks="yes" if ticks else "")
+    return html.Div(list(children), className=f"page page-{name}", **about)
 
 
 def failed(reason: str) -> Any:

@@ -4,17 +4,31 @@ from typing import Any
 
 import dash_mantine_components as dmc
 from dash import dcc, html
+from sqlalchemy.exc import SQLAlchemyError
 
 from dashboard.clientside import HIDDEN, attributes
-from dashboard.context import Context, Viewer
+from dashboard.components.account import account_menu
+from dashboard.context import Context, Viewer, viewer
+from dashboard.reads.watchlists import watchlists
 from dashboard.theme import mantine_theme
 
-PAGES = (("Now", "/", "now"), ("Company", "/company", "company"), ("Incidents", "/incidents", "incidents"))
+PAGES = (
+    ("Now", "/", "now", "n"),
+    ("Company", "/company", "company", "c"),
+    ("Incidents", "/incidents", "incidents", "i"),
+    ("Stories", "/stories", "stories", "s"),
+    ("Labels", "/labels", "labels", "l"),
+    ("Watch-lists", "/watchlists", "watchlists", "w"),
+    ("Models", "/models", "models", "m"),
+    ("Pipeline", "/pipeline", "pipeline", "p"),
+)
+"""Name, address, icon, and the letter that leads there after `g`."""
+BAR = (*PAGES[:4], ("More", "/more", "more", ""))
 
 
 def shell(context: Context, view: Viewer) -> Any:
     """The first layout; the page itself comes with the first callback."""
-    stores = [dcc.Store(id=name) for name in ("env", "retry", "rev-incidents", "rev-news", "rev-scope")]
+    stores = [dcc.Store(id=name) for name in ("env", "retry", "rev-incidents", "rev-news", "rev-scope", "rev-tick")]
     stores.append(dcc.Store(id="size", data=view.size))
     return dmc.MantineProvider(
         id="mantine",
@@ -45,6 +59,13 @@ def shell(context: Context, view: Viewer) -> Any:
     )
 
 
+def _list_options(context: Context) -> list[dict[str, str]]:
+    try:
+        return [{"value": row.name, "label": row.name} for row in watchlists(context.reader)]
+    except SQLAlchemyError:
+        return []
+
+
 def _links(where: str) -> list[Any]:
     return [
         dmc.NavLink(
@@ -55,7 +76,7 @@ def _links(where: str) -> list[Any]:
             className=f"page-link page-link-{name}",
             id={"nav": where, "page": name},
         )
-        for label, path, name in PAGES
+        for label, path, name, _ in (BAR if where == "bar" else PAGES)
     ]
 
 
@@ -80,6 +101,18 @@ def _header(context: Context) -> Any:
             clock,
             html.Span(id="link-state", className="link-state", role="status"),
             html.Span(className="gap"),
+            dmc.Select(
+                id="list",
+                data=_list_options(context),
+                value=viewer().list or None,
+                placeholder="All companies",
+                size="xs",
+                w=150,
+                clearable=True,
+                className="list-choice",
+                nothingFoundMessage="No watch-list yet",
+                **attributes(aria_label="Watch-list that the pages are limited to"),
+            ),
             html.Label(
                 [
                     html.Span("Times in", className="zone-word"),
@@ -105,6 +138,7 @@ def _header(context: Context) -> Any:
                 size=32,
                 **attributes(aria_label="Colours: automatic, light or dark"),
             ),
+            *account_menu(),
         ],
         className="topbar",
     )

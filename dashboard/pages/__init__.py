@@ -6,16 +6,25 @@ from dash import Dash, dcc, html
 
 from dashboard.components.panels import empty, page
 from dashboard.context import Context
-from dashboard.pages import company, incidents, now
+from dashboard.pages import company, incident_acts, incidents, labels, models, more, now, pipeline, stories, watchlists
 from dashboard.scopes import path_scope
+
+AT = {
+    "/": now.render,
+    "/incidents": incidents.render,
+    "/pipeline": pipeline.render,
+    "/stories": stories.render,
+    "/labels": labels.render,
+    "/watchlists": watchlists.render,
+    "/models": models.render,
+    "/more": more.render,
+}
 
 
 def render(context: Context, path: str, search: str | None) -> Any:
     """The page of an address."""
-    if path == "/":
-        return now.render(context, search)
-    if path.rstrip("/") == "/incidents":
-        return incidents.render(context, search)
+    if found := AT.get(path.rstrip("/") or "/"):
+        return found(context, search)
     if path.rstrip("/") in {"/company", "/scope"}:
         return company.render(context, company.first_scope(context), search)
     if scope := path_scope(path):
@@ -26,5 +35,5 @@ def render(context: Context, path: str, search: str | None) -> Any:
 
 def register(app: Dash, context: Context) -> None:
     """Add the callbacks of all pages."""
-    for module in (now, company, incidents):
+    for module in (now, company, incidents, incident_acts, stories, labels, watchlists, models, pipeline):
         module.register(app, context)

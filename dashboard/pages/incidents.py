@@ -9,12 +9,14 @@ import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, dcc, html
 
 from dashboard import formats
+from dashboard.access import why_not
 from dashboard.clientside import attributes, clientside
 from dashboard.components import marks
+from dashboard.components.acts import act_bar, act_modal, standing
 from dashboard.components.incidents import evidence_list, inputs_table, timeline
 from dashboard.components.news import TALL, grid_options
 from dashboard.components.panels import empty, page, panel
-from dashboard.context import Context, asked, viewer
+from dashboard.context import Context, asked, limit_to, may, viewer
 from dashboard.rows import IncidentRow
 from dashboard.scopes import Names
 from dashboard.theme import GLYPHS, SEVERITIES, STATES
@@ -22,7 +24,7 @@ from dashboard.theme import GLYPHS, SEVERITIES, STATES
 
 def render(context: Context, search: str | None) -> Any:
     """Grid and detail; the detail of the one that the address names, else of the newest open one on wide pages."""
-    rows = context.reader.incidents()
+    rows = context.reader.incidents(only=limit_to(context))
     names = context.reader.names()
     if not rows:
         hint = "An incident opens when a company's negative news leaves its own past behind. It will appear here by itself."
@@ -36,7 +38,11 @@ def render(context: Context, search: str | None) -> Any:
     return page(
         [
             dcc.Store(id="sel", data=chosen),
+            dcc.Store(id="act-kind"),
+            dcc.Store(id="acted"),
+            act_modal(),
             heading,
+            html.Div(id="act-done", className="act-done", role="status"),
             html.Div(
                 [
                     panel("All incidents", [_filters(search), _grid(rows, names, size, chosen)], name="list"),
@@ -61,13 +67,17 @@ def register(app: Dash, context: Context) -> None:
         prevent_initial_call=True,
     )
     def grid(_revision: str) -> tuple[list[dict[str, Any]], str]:
-        rows = context.reader.incidents()
+        rows = context.reader.incidents(only=limit_to(context))
         return incident_rows(rows, context.reader.names()), _counts(rows)
 
     @app.callback(
-        Output("incident-detail", "children"), Input("sel", "data"), Input("rev-incidents", "data"), prevent_initial_call=True
+        Output("incident-detail", "children"),
+        Input("sel", "data"),
+        Input("rev-incidents", "data"),
+        Input("acted", "data"),
+        prevent_initial_call=True,
     )
-    def detail(chosen: str | None, _revision: str) -> Any:
+    def detail(chosen: str | None, _revision: str, _acted: str | None) -> Any:
         return _detail(context, chosen or "")
 
     clientside(
@@ -228,6 +238,7 @@ def _detail(context: Context, chosen: str) -> Any:
     if row is None:
         return empty("This incident is not in the database.", dcc.Link("See all incidents", href="/incidents"))
     names = context.reader.names()
+    events = context.reader.events(row.id)
     facts = [
         ("Surprise / alarm line", marks.surprise(row)),
         ("At its peak", html.Span(f"{row.peak_surprise:.1f}", className="num")),
@@ -244,6 +255,8 @@ def _detail(context: Context, chosen: str) -> Any:
                     [marks.severity(row.severity), html.H2(marks.scope_link(row.scope, names)), marks.state(row)],
                     className="detail-head",
                 ),
+                act_bar(row, "" if may("incident") else why_not("incident")),
+                *standing(row, events, context.reader.silences()),
                 html.P(row.summary, className="summary"),
                 html.Dl(
                     [part for name, value in facts for part in (html.Div([html.Dt(name), html.Dd(value)]),)], className="facts"
@@ -258,5 +271,5 @@ def _detail(context: Context, chosen: str) -> Any:
             name="inputs",
             note="frozen then",
         ),
-        panel("Timeline", timeline(context.reader.events(row.id)), name="timeline", note="event time"),
+        panel("Timeline", timeline(events), name="timeline", note="event time"),
     ]

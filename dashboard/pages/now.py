@@ -11,7 +11,7 @@ from dashboard.components.heat import heat_map
 from dashboard.components.incidents import open_list, verdict
 from dashboard.components.news import news_grid, news_rows
 from dashboard.components.panels import code, empty, page, panel
-from dashboard.context import Context, first_range, span_of, viewer
+from dashboard.context import Context, first_range, limit_to, span_of, viewer
 from dashboard.formats import step_words
 from dashboard.ranges import PRESETS, buckets
 from dashboard.rows import NewsRow
@@ -86,8 +86,8 @@ def register(app: Dash, context: Context) -> None:
             return empty("No news yet.", "The map fills as soon as items are scored."), ""
         tz = viewer().zone
         window = buckets(now, span_of(preset), HEAT_COLUMNS, tz)
-        moods = context.reader.heat(window, HEAT_ROWS)
-        rows = context.reader.incidents(start=window.start)
+        moods = context.reader.heat(window, HEAT_ROWS, limit_to(context))
+        rows = context.reader.incidents(start=window.start, only=limit_to(context))
         return heat_map(moods, rows, window, now, context.reader.names(), tz, HEAT_ROWS), f"one cell: {step_words(window.step)}"
 
     clientside(app, "range", Input("now-range", "value"))
@@ -99,17 +99,17 @@ def register(app: Dash, context: Context) -> None:
 
 
 def _tape(context: Context, now: datetime) -> list[NewsRow]:
-    return context.reader.news(MARKET, now - LONG_AGO, now + timedelta(days=1), TAPE)
+    return context.reader.news(MARKET, now - LONG_AGO, now + timedelta(days=1), TAPE, limit_to(context))
 
 
 def _verdict(context: Context, since: datetime | None) -> tuple[Any, str]:
     reader = context.reader
-    return verdict(reader.incidents(only_open=True), reader.last_resolved(), reader.names(), since)
+    return verdict(reader.incidents(only_open=True, only=limit_to(context)), reader.last_resolved(), reader.names(), since)
 
 
 def _incident_items(context: Context) -> Any:
     reader = context.reader
-    return open_list(reader.incidents(only_open=True), reader.last_resolved(), reader.names())
+    return open_list(reader.incidents(only_open=True, only=limit_to(context)), reader.last_resolved(), reader.names())
 
 
 def _incidents(context: Context) -> Any:

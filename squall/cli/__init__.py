@@ -23,6 +23,7 @@ from squall.cli import (
     topics,
     train,
     up,
+    users,
     worker,
 )
 from squall.errors import UserError
@@ -53,6 +54,7 @@ app.add_typer(db.app, name="db")
 app.command("classify")(classify.classify)
 app.add_typer(train.app, name="train")
 app.add_typer(evaluate.app, name="evaluate")
+app.add_typer(users.app, name="users")
 
 
 def main() -> None:

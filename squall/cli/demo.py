@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from pipelines.demo.play import Fired, Played, Script
+    from squall.embedded import Addresses
     from squall.embedded.stack import Stack
 
 NAMESPACE = "demo"
@@ -100,6 +101,7 @@ class _Demo:
         self.as_json = as_json
         self.exit_after_alert = exit_after_alert
         self.done = False
+        self.password = ""
         self.started = time.monotonic()
 
     def say(self, line: str, style: str = "") -> None:
@@ -119,6 +121,16 @@ class _Demo:
         late = DemoError(f"not done after {LIMIT_S:.0f} s: see the logs in {settings.home / 'logs'}")
         error: UserError | None = None
         about: dict[str, Any] = {}
+
+        def ready(inside: Settings, addresses: "Addresses") -> None:
+            from squall.accounts import add_first
+
+            engine = prepare(inside, addresses, script.first, script.last)
+            if inside.dashboard.login:
+                with engine.begin() as connection:
+                    self.password = add_first(connection) or ""
+            engine.dispose()
+
         with time_limit(LIMIT_S if self.exit_after_alert else 0, late):
             self.say("starting a broker, Postgres, workers and the dashboard …")
             script = load(settings, permute)
@@ -126,7 +138,7 @@ class _Demo:
                 settings,
                 workers=workers,
                 dashboard=True,
-                prepare=lambda inside, addresses: prepare(inside, addresses, script.first, script.last).dispose(),
+                prepare=ready,
                 on_broker=lambda bootstrap: create_topics(settings, bootstrap),
                 wipe=True,
             ) as running:
@@ -149,6 +161,8 @@ class _Demo:
         if running.dashboard:
             running.dashboard.wait_ready(START_LIMIT_S)
         self.say(f"dashboard  {running.dashboard_url}", "bold green")
+        if self.password:
+            self.say(f"log in     admin, password {self.password} (of this demo only)", "bold green")
         self.say(f"broker     {running.addresses.bootstrap} ({running.addresses.broker_kind})", "dim")
         self.say(f"database   {running.addresses.database_url}", "dim")
         for child in running.workers:
@@ -223,7 +237,8 @@ class _Demo:
         if self.as_json:
             print(json.dumps(about), flush=True)
         self.say("")
-        self.say(f"look around at {running.dashboard_url}; Ctrl-C stops everything", "bold green")
+        who = f" as admin, password {self.password}" if self.password else ""
+        self.say(f"look around at {running.dashboard_url}{who}; Ctrl-C stops everything", "bold green")
         sys.stdout.flush()
         while True:
             signal.pause()

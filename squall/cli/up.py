@@ -29,6 +29,11 @@ def up(
 
     settings = get_settings().in_namespace(namespace)
     count = workers or settings.workers
+    passwords: list[str] = []
+
+    def prepare(inside: Settings, addresses: "Addresses") -> None:
+        passwords.extend(_prepare(inside, addresses, people=dashboard and inside.dashboard.login))
+
     try:
         with (
             stoppable(),
@@ -36,12 +41,12 @@ def up(
                 settings,
                 workers=count,
                 dashboard=dashboard,
-                prepare=_prepare,
+                prepare=prepare,
                 # Tansu forgets its topics when it dies.
                 on_broker=lambda bootstrap: create_topics(settings, bootstrap),
             ) as running,
         ):
-            _show(running)
+            _show(running, passwords)
             _follow(running)
     except Stopped as stopped:
         say(f"stopped everything ({signal.Signals(stopped.number).name})")
@@ -53,7 +58,9 @@ def say(line: str) -> None:
         print(line, flush=True)
 
 
-def _prepare(settings: Settings, addresses: "Addresses") -> None:
+def _prepare(settings: Settings, addresses: "Addresses", *, people: bool) -> list[str]:
+    """Make schema and topics, and the first account where there is none; returns its password, if any."""
+    from squall.accounts import add_first
     from squall.db import migrate
     from squall.db.companies import store_companies
     from squall.db.engine import make_engine
@@ -63,17 +70,22 @@ def _prepare(settings: Settings, addresses: "Addresses") -> None:
     try:
         migrate.upgrade(engine, settings)
         store_companies(engine, settings)
+        with engine.begin() as connection:
+            password = add_first(connection) if people else None
     finally:
         engine.dispose()
     create_topics(settings, addresses.bootstrap)
+    return [password] if password else []
 
 
-def _show(running: "Stack") -> None:
+def _show(running: "Stack", passwords: list[str]) -> None:
     about = running.describe()
     say(f"broker     {about['broker']} ({about['broker_kind']})")
     say(f"database   {about['database_url']}")
     if running.dashboard_url:
         say(f"dashboard  {running.dashboard_url}")
+    for password in passwords:
+        say(f"log in     admin, password {password} (shown this once; `squall users passwd admin` sets another)")
     say(f"logs       {running.workers[0].program.log.parent}")
     say("Ctrl-C, or `squall down` from another terminal, stops everything")
 

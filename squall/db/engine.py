@@ -9,14 +9,17 @@ TRANSIENT_CLASSES = frozenset({"08", "40", "53", "55", "57"})
 ROW_CLASSES = frozenset({"22", "23"})
 
 
-def make_engine(settings: Settings, url: str) -> Engine:
+def make_engine(settings: Settings, url: str, *, read_only: bool = False) -> Engine:
     """An engine whose connections see the tables of the settings' namespace.
 
     Args:
         url: `postgresql://…` or `postgresql+psycopg://…`; `squall.embedded.database_url` finds it.
+        read_only: its transactions cannot change anything.
     """
     timeout = settings.database.statement_timeout_s
     options = f"-csearch_path={settings.pg_schema},public -cstatement_timeout={timeout}s -ctimezone=UTC"
+    if read_only:
+        options += " -cdefault_transaction_read_only=on"
     return create_engine(
         make_url(url).set(drivername="postgresql+psycopg"),
         pool_size=settings.database.pool_size,

@@ -19,10 +19,11 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 OPEN_STATES = ("pending", "firing", "acknowledged")
+ARTICLE_WORDS = "setweight(to_tsvector('english', title), 'A') || setweight(to_tsvector('english', \"left\"(body, 20000)), 'B')"
 PARTITIONED = {"mention": "event_time", "score": "event_time", "mood": "minute"}
 
 
@@ -86,9 +87,12 @@ class Article(Base):
     frozen: Mapped[dict[str, Any] | None]
     """Title and URL as they stood when its minute was decided, where a correction changed them later."""
     ingested_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    words: Mapped[str | None] = mapped_column(TSVECTOR, Computed(ARTICLE_WORDS, persisted=True), deferred=True)
+    """For the search; a body is read as far as its vector surely fits."""
     __table_args__ = (
         Index("article_story", "story_id", "event_time"),
         Index("article_time", "event_time"),
+        Index("article_words", "words", postgresql_using="gin"),
     )
 
 
@@ -368,6 +372,10 @@ class DeadLetter(Base):
     size: Mapped[int] = mapped_column(BigInteger, Computed("octet_length(payload)", persisted=True))
     received_at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
     redriven_at: Mapped[datetime | None]
+    asked_at: Mapped[datetime | None]
+    """When a person at the dashboard asked for it to be sent again; a worker does so, and clears it."""
+    asked_by: Mapped[str | None]
+    __table_args__ = (Index("dead_letter_asked", "asked_at", postgresql_where=text("asked_at IS NOT NULL")),)
 
 
 class ModelVersion(Base):

@@ -9,7 +9,8 @@ from sqlalchemy import Engine, insert, text
 
 from squall.db import tables
 from squall.records import content_id, mention_id
-from tests.browser.world import COMPANIES, MILLION, MODEL, NOW, SOURCES, TOPICS, slug_of, world
+from tests.browser import desk
+from tests.browser.world import COMPANIES, MANIFEST, MILLION, MODEL, NOW, SOURCES, slug_of, world
 
 
 def fill(engine: Engine, items: list[dict[str, Any]] | None = None) -> None:
@@ -19,10 +20,11 @@ def fill(engine: Engine, items: list[dict[str, Any]] | None = None) -> None:
             insert(tables.Company), [{"id": i, "name": n, "sector": s, "country": "US"} for i, n, s, _ in COMPANIES]
         )
         connection.execute(insert(tables.Listing), [{"company_id": i, "ticker": t, "exchange": "X"} for i, _, _, t in COMPANIES])
-        connection.execute(insert(tables.ModelVersion), {"version": MODEL, "manifest": {"topic_labels": list(TOPICS)}})
+        connection.execute(insert(tables.ModelVersion), {"version": MODEL, "manifest": MANIFEST})
     add(engine, world() if items is None else items)
     prices(engine)
     incidents(engine)
+    desk.pipeline(engine)
     with engine.begin() as connection:
         marks = [{"news_partition": n, "mentions_partition": m, "at": NOW} for n in range(2) for m in range(2)]
         connection.execute(insert(tables.Watermark), marks)
@@ -98,6 +100,7 @@ def add(engine: Engine, items: list[dict[str, Any]]) -> list[str]:
                 "topics": [],
                 "features": {},
                 "undiluted": relevance * 100,
+                "scored_at": datetime.now(UTC) + timedelta(seconds=0.4 + (number * 37 % 23) / 10),
                 "weight": weight,
                 "late": False,
                 **shared,

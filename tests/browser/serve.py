@@ -22,10 +22,11 @@ from sqlalchemy import Engine
 from squall.db import migrate
 from squall.db.engine import make_engine
 from squall.settings import Settings
-from tests.browser import seed
+from tests.browser import desk, seed
 from tests.browser.world import FIRST, NOW
 
 ROOT = Path(__file__).parents[2]
+HOME = ROOT / ".squall" / "browser"
 
 
 @dataclass
@@ -77,9 +78,18 @@ def filled(url: str, namespace: str, *, with_items: bool = True) -> Engine:
 
 
 @contextmanager
-def dashboard(url: str, namespace: str) -> Iterator[str]:
-    """A dashboard process on a free port; yields its address."""
-    env = {**os.environ, "SQUALL_DATABASE__URL": url, "SQUALL_NAMESPACE": namespace, "SQUALL_DASHBOARD__PORT": "0"}
+def dashboard(url: str, namespace: str, **settings: str) -> Iterator[str]:
+    """A dashboard process on a free port, without log-in unless the settings say otherwise; yields its address."""
+    desk.worker(HOME)
+    env = {
+        **os.environ,
+        "SQUALL_HOME": str(HOME),
+        "SQUALL_DATABASE__URL": url,
+        "SQUALL_NAMESPACE": namespace,
+        "SQUALL_DASHBOARD__PORT": "0",
+        "SQUALL_DASHBOARD__LOGIN": "false",
+        **settings,
+    }
     process = subprocess.Popen([sys.executable, "-m", "dashboard"], cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout

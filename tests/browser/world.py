@@ -29,6 +29,12 @@ TOPICS = (
     "Personnel Change",
     "Stock Movement",
 )
+MANIFEST = {
+    "topic_labels": list(TOPICS),
+    "base": {"package": "small-encoder", "version": "0.1.0"},
+    "data": {"rows": 34137},
+    "held_out": [{"epoch": 1, "sentiment": 0.8209, "topic": 0.8175}, {"epoch": 2, "sentiment": 0.8516, "topic": 0.874}],
+}
 SOURCES = ("Harbour Wire", "Northgate Post", "Tape & Ticker", "Morning Ledger")
 BAD = (
     "{} falls after a quarter below what it had promised",

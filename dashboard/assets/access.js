@@ -1,0 +1,11 @@
+/* Logging out, and what happens when the log-in has ended meanwhile. */
+(function () {
+  const token = () => (document.cookie.match(/(?:^|; )_csrf_token=([^;]*)/) || [])[1] || "";
+  const logIn = () => location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+  window.squall.logIn = logIn;
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest("#logout")) return;
+    fetch("/logout", { method: "POST", headers: { "X-CSRFToken": decodeURIComponent(token()) }, redirect: "manual" })
+      .finally(() => location.assign("/login"));
+  });
+})();

@@ -1,0 +1,179 @@
+"""The models: versions, what each has scored, its metrics, and how far people agree with it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dash import Dash, Input, Output, dcc, html
+
+from dashboard import formats
+from dashboard.components import marks
+from dashboard.components.news import TALL
+from dashboard.components.panels import code, empty, page, panel
+from dashboard.components.tables import table
+from dashboard.context import Context, viewer
+from dashboard.drift_figure import drift_figure
+from dashboard.reads import models as reads
+from dashboard.reads.labels import SENTIMENTS
+from dashboard.reads.models import Confused, Version
+from dashboard.scopes import pretty
+
+COMPARED = 4
+FEW = 10
+
+
+def render(context: Context, _search: str | None) -> Any:
+    """The page; the chart of drift follows with its own callback."""
+    rows = reads.versions(context.reader)
+    if not rows:
+        body = empty(
+            "No model has scored anything yet.",
+            ["It does with the first news. The model of this version: ", code("squall evaluate")],
+        )
+        return page([html.H1("Models"), body], name="models", title="Models", again="news")
+    graph = dcc.Graph(
+        id="drift", config={"displayModeBar": False, "responsive": True}, className="drift", responsive=True, style=TALL
+    )
+    return page(
+        [
+            html.Div([html.H1("Models")], className="page-head"),
+            panel(
+                "Versions",
+                _versions(rows),
+                name="versions",
+                note=f"counts are of the newest {formats.count(reads.NEWEST)} scores",
+            ),
+            html.Div(
+                [
+                    panel(
+                        "Metrics",
+                        _metrics(rows[:COMPARED]),
+                        name="metrics",
+                        note="on held-out data, as the version's manifest says",
+                    ),
+                    panel(
+                        "Against people",
+                        _confusion(reads.confusion(context.reader), rows),
+                        name="confusion",
+                        note="labelled items: rows are people's answers, in % of each row",
+                    ),
+                    panel("Drift", graph, name="drift", note=f"mean probability a day, last {reads.DAYS} days, version in use"),
+                ],
+                className="halves",
+            ),
+        ],
+        name="models",
+        title="Models",
+    )
+
+
+def register(app: Dash, context: Context) -> None:
+    """Draw the drift."""
+
+    @app.callback(Output("drift", "figure"), Input("env", "data"), Input("rev-news", "data"))
+    def drift(_env: Any, _news: Any) -> Any:
+        now = context.reader.clock()
+        rows = reads.days(context.reader, now) if now else []
+        newest = rows[-1].version if rows else ""
+        return drift_figure([row for row in rows if row.version == newest], viewer().palette)
+
+
+def _versions(rows: Sequence[Version]) -> Any:
+    live = max(rows, key=lambda row: (row.last_scored_at is not None, row.last_scored_at or row.first_used_at))
+    return table(
+        [
+            "Version",
+            "",
+            ("First used", "By the time of day"),
+            (">Scored", "Of the newest scores"),
+            ("Last", "How long ago it scored something"),
+            (">Certainty", "Mean probability of the likeliest sentiment"),
+            "Trained on",
+            "Base",
+        ],
+        [
+            [
+                html.Strong(row.version),
+                "In use" if row is live else "",
+                marks.moment(row.first_used_at),
+                formats.count(row.scored),
+                marks.moment(row.last_scored_at, "wall") if row.last_scored_at else formats.UNKNOWN,
+                formats.share(row.certainty),
+                _trained(row.manifest),
+                _base(row.manifest),
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _inner(manifest: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = manifest.get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _trained(manifest: Mapping[str, Any]) -> str:
+    number = _inner(manifest, "data").get("rows")
+    return formats.plural(number, "text") if isinstance(number, int) else formats.UNKNOWN
+
+
+def _base(manifest: Mapping[str, Any]) -> str:
+    base = _inner(manifest, "base")
+    return f"{base['package']} {base.get('version', '')}".strip() if base.get("package") else formats.UNKNOWN
+
+
+def _measured(manifest: Mapping[str, Any]) -> dict[str, float]:
+    """Metrics of the last epoch in the manifest."""
+    epochs = manifest.get("held_out")
+    last = epochs[-1] if isinstance(epochs, list) and epochs and isinstance(epochs[-1], Mapping) else {}
+    return {name: float(value) for name, value in last.items() if name != "epoch" and isinstance(value, int | float)}
+
+
+def _metrics(rows: Sequence[Version]) -> Any:
+    measured = [_measured(row.manifest) for row in rows]
+    names = list(dict.fromkeys(name for one in measured for name in one))
+    if not names:
+        hint = [
+            "The versions' manifests in the database hold no measurements. To measure the one in use: ",
+            code("squall evaluate"),
+        ]
+        return empty("No metrics are stored.", hint)
+    first = next((one for one in measured if one), {})
+
+    def cell(index: int, name: str) -> Any:
+        value = measured[index].get(name)
+        if value is None:
+            return formats.UNKNOWN
+        better = f" ({formats.signed((first[name] - value) * 100, 1)})" if measured[index] is not first and name in first else ""
+        return f"{value * 100:.1f} %{better}"
+
+    heads: list[str | tuple[str, str]] = ["", *(f">{row.version}" for row in rows)]
+    lines = [[pretty(name).replace("Tfns", "TFNS"), *(cell(index, name) for index in range(len(rows)))] for name in names]
+    note = html.P("In brackets: how much better the newest is, in points.", className="note") if len(rows) > 1 else None
+    return html.Div([table(heads, lines), note])
+
+
+def _confusion(cells: Sequence[Confused], rows: Sequence[Version]) -> Any:
+    by_version: dict[str, dict[tuple[str, str], int]] = {}
+    for one in cells:
+        by_version.setdefault(one.version, {})[one.said, one.model] = one.number
+    known = [row.version for row in rows if row.version in by_version]
+    if not known:
+        return empty("Nobody has labelled anything that a model scored.", dcc.Link("Label some", href="/labels"))
+    return [_matrix(version, by_version[version]) for version in known[:2]]
+
+
+def _matrix(version: str, counts: Mapping[tuple[str, str], int]) -> Any:
+    total = sum(counts.values())
+    same = sum(counts.get((name, name), 0) for name in SENTIMENTS)
+    lines = []
+    for said in SENTIMENTS:
+        number = sum(counts.get((said, model), 0) for model in SENTIMENTS)
+        shares = [formats.share(counts.get((said, model), 0) / number) if number else formats.UNKNOWN for model in SENTIMENTS]
+        lines.append([said.capitalize(), *shares, formats.count(number)])
+    few = f"; fewer than {FEW} labels say little" if total < FEW else ""
+    return html.Div(
+        [
+            html.P(f"{version}: {formats.plural(same, 'answer')} of {formats.count(total)} alike{few}", className="second"),
+            table(["People said", *(f">Model: {name}" for name in SENTIMENTS), ">Labels"], lines, "matrix"),
+        ]
+    )

@@ -1,0 +1,195 @@
+"""All scored news as stories: searched by words, filtered; the address keeps what was asked, so that a view can be shared."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import Dash, Input, Output, html
+
+from dashboard import formats
+from dashboard.clientside import attributes, clientside
+from dashboard.components import marks
+from dashboard.components.panels import code, empty, page
+from dashboard.context import Context, asked, first_range, limit_to, span_of, viewer
+from dashboard.ranges import PRESETS
+from dashboard.reads import stories as reads
+from dashboard.reads.stories import ItemRow, StoryRow
+from dashboard.scopes import MARKET, Names
+
+PAGE = 40
+MOST = 400
+MOODS = ["Any", "Negative", "Neutral", "Positive"]
+MEANING = "By meaning is off: it needs embeddings of the news, and none are stored yet. By words works."
+
+
+def render(context: Context, search: str | None) -> Any:
+    """The controls as the address says; the stories follow with their own callback."""
+    now = context.reader.clock()
+    if now is None:
+        body = empty("No scored news yet.", ["The page fills by itself. To send some: ", code("squall ingest --help")])
+        return page([html.H1("Stories"), body], name="stories", title="Stories", again="news")
+    preset = first_range(context, search, MARKET, now, "5d")
+    topics = [{"value": slug, "label": label} for slug, label in sorted(context.reader.names().topics.items())]
+    small: dict[str, Any] = {"size": "sm", "clearable": True, "searchable": True}
+    controls = [
+        dmc.TextInput(
+            id="story-words",
+            value=asked(search, "q"),
+            placeholder='Words, "a phrase", or -without',
+            debounce=350,
+            className="story-words",
+            **attributes(aria_label="Search the news", data_slash="yes"),
+        ),
+        dmc.SegmentedControl(
+            id="story-mode",
+            data=[{"value": "words", "label": "Words"}, {"value": "meaning", "label": "Meaning", "disabled": True}],
+            value="words",
+            size="sm",
+            **attributes(aria_label="Search by words or by meaning"),
+        ),
+        dmc.Select(
+            id="story-topic",
+            data=topics,
+            value=asked(search, "topic") or None,
+            placeholder="Any topic",
+            w=190,
+            **small,
+            **attributes(aria_label="Topic"),
+        ),
+        dmc.SegmentedControl(
+            id="story-mood",
+            data=MOODS,
+            value=asked(search, "mood").capitalize() or "Any",
+            size="sm",
+            **attributes(aria_label="Mood"),
+        ),
+        dmc.Select(
+            id="story-source",
+            data=reads.source_names(context.reader),
+            value=asked(search, "source") or None,
+            placeholder="Any source",
+            w=170,
+            **small,
+            **attributes(aria_label="Source"),
+        ),
+        dmc.SegmentedControl(id="story-range", data=list(PRESETS), value=preset, size="sm", **attributes(aria_label="Range")),
+    ]
+    return page(
+        [
+            html.Div([html.H1("Stories"), html.Span(id="story-count", className="second", role="status")], className="page-head"),
+            html.Div([html.Div(controls, className="story-filters"), html.P(MEANING, className="note")], className="story-head"),
+            html.Button(id="story-new", type="button", className="held"),
+            html.Div(id="story-list", className="story-list"),
+            html.Div(
+                dmc.Button(f"Show {PAGE} more", id="story-more", variant="default", n_clicks=0),
+                id="story-rest",
+                className="actions",
+            ),
+        ],
+        name="stories",
+        title="Stories",
+    )
+
+
+def register(app: Dash, context: Context) -> None:
+    """Search whenever the controls change."""
+
+    @app.callback(
+        Output("story-list", "children"),
+        Output("story-count", "children"),
+        Output("story-rest", "hidden"),
+        Input("story-words", "value"),
+        Input("story-topic", "value"),
+        Input("story-mood", "value"),
+        Input("story-source", "value"),
+        Input("story-range", "value"),
+        Input("story-more", "n_clicks"),
+        Input("story-new", "n_clicks"),
+        Input("env", "data"),
+    )
+    def found(
+        words: str | None, topic: str | None, mood: str, source: str | None, preset: str, more: int | None, _new: Any, _env: Any
+    ) -> tuple[Any, str, bool]:
+        reader, names = context.reader, context.reader.names()
+        now = reader.clock()
+        if now is None:
+            return [], "", True
+        query = reads.Search(
+            now - span_of(preset),
+            now + timedelta(days=1),
+            " ".join((words or "").replace("\0", " ").split())[:200],
+            names.topics.get(topic or "", topic or ""),
+            "" if mood == "Any" else mood.lower(),
+            source or "",
+            limit_to(context),
+        )
+        most = min(MOST, PAGE * (1 + (more or 0)))
+        rows = reads.search(reader, query, most)
+        if not rows:
+            return empty("No story fits.", "Widen the range, take a filter away, or use fewer words."), "", True
+        items = reads.inside(reader, [row.id for row in rows])
+        shown = [_story(row, items.get(row.id, []), names) for row in rows]
+        return shown, _said(rows), len(rows) >= min(MOST, rows[0].stories)
+
+    clientside(
+        app,
+        "storyAddress",
+        Input("story-words", "value"),
+        Input("story-topic", "value"),
+        Input("story-mood", "value"),
+        Input("story-source", "value"),
+        Input("story-range", "value"),
+    )
+    clientside(app, "storyNew", Output("story-new", "children"), Input("rev-news", "data"), Input("story-new", "n_clicks"))
+
+
+def _said(rows: Sequence[StoryRow]) -> str:
+    first = rows[0]
+    cut = first.items >= reads.READ
+    return (
+        f"{'at least ' if cut else ''}{formats.plural(first.stories, 'story', 'stories')}, {formats.plural(first.items, 'item')}"
+    )
+
+
+def _story(row: StoryRow, items: Sequence[ItemRow], names: Names) -> Any:
+    wide = viewer().size != "narrow"
+    companies = formats.listed([names.company(one) for one in row.companies], 3) if row.companies else "No company"
+    title = row.title or (items[0].title if items else "Headline not kept")
+    copies = [html.Span(f"×{row.articles}", className="num", title="Articles of this story")] if row.articles > 1 else []
+    meta = [
+        html.Span(companies, className="companies"),
+        *copies,
+        html.Span(formats.listed(list(row.sources), 2), className="second"),
+    ]
+    head = html.Summary(
+        [
+            html.Span(marks.moment(row.last_at), className="second when"),
+            marks.sentiment(row.sentiment),
+            html.Span(title, className="title"),
+            html.Span(meta, className="meta"),
+        ],
+        className="wide" if wide else "",
+    )
+    return html.Details([head, html.Ul([_item(item, names) for item in items])], className="story", id=f"story-{row.id}")
+
+
+def _item(row: ItemRow, names: Names) -> Any:
+    scope = f"company:{row.company_id}" if row.company_id else MARKET
+    facts = [
+        marks.scope_link(scope, names),
+        " · ",
+        row.source or "Unnamed source",
+        " · ",
+        marks.moment(row.at),
+        f" · {names.topic(row.topic)} · ",
+        html.Span(f"novelty {row.novelty}", title="100 for the first article of a story, 50 for the second, …"),
+        ", ",
+        html.Span(f"relevance {row.relevance}", title="How much the text is about the company, 0 to 100"),
+    ]
+    return html.Li(
+        [
+            marks.sentiment(row.sentiment),
+            html.Div([marks.headline(row.title, row.url), html.Div(facts, className="second facts-line")]),
+        ]
+    )

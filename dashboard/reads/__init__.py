@@ -1,0 +1,1 @@
+"""What single pages read, a module a page."""

@@ -1,0 +1,41 @@
+"""What the workers on this machine say of themselves."""
+
+import time
+from dataclasses import dataclass
+
+from squall.embedded.health import folder, parse
+from squall.embedded.state import read_json
+from squall.settings import get_settings
+
+SILENT_S = 15
+"""A worker that has written nothing for so long is unknown, not idle."""
+
+
+@dataclass(frozen=True)
+class Worker:
+    """One worker; `lag` in messages, None where it has fallen silent."""
+
+    state: str
+    lag: int | None
+    processed: int
+    redelivered: int
+    silent_s: float
+    quiet_s: float | None
+    """Seconds since it finished a batch."""
+
+
+def read_workers(namespace: str) -> list[Worker]:
+    """The workers of a namespace that have written a health file here, in the order of their starts."""
+    files = sorted(folder(get_settings().in_namespace(namespace)).glob("worker-*.json"))
+    now = time.time()
+    found = []
+    for file in files:
+        one = parse(read_json(file))
+        if one is None:
+            continue
+        silent = max(0.0, now - one.at)
+        unknown = silent > SILENT_S
+        quiet = now - one.progress_at if one.progress_at else None
+        state = "unknown" if unknown else one.state
+        found.append(Worker(state, None if unknown else one.lag, one.processed, one.redelivered, silent, quiet))
+    return found

@@ -1,0 +1,71 @@
+"""What a person does to an incident, by mouse and by key, and who is said to have done it."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+from sqlalchemy import Engine, text
+
+from tests.browser import seed
+from tests.browser.conftest import Visit
+from tests.browser.world import NOW
+
+
+@pytest.fixture(scope="module")
+def own(world: Engine) -> str:
+    """An incident that only these tests touch."""
+    return seed.incident(world, "boeing", NOW, "firing", "medium")
+
+
+def audit(world: Engine, incident: str) -> list[tuple[Any, ...]]:
+    query = "SELECT kind, actor FROM incident_event WHERE incident_id = :id AND actor <> 'squall' ORDER BY number"
+    with world.connect() as connection:
+        return [tuple(row) for row in connection.execute(text(query), {"id": incident})]
+
+
+def test_acknowledge_note_silence_and_false_with_undo(visit: Visit, world: Engine, own: str) -> None:
+    page = visit(f"/incidents?sel={own}").page
+    detail = page.locator("#incident-detail")
+    expect(detail).to_contain_text("Boeing")
+    detail.get_by_role("button", name="Acknowledge").click()
+    expect(page.locator("#act-question")).to_contain_text("cannot be taken back")
+    page.locator("#act-yes").click()
+    expect(detail).to_contain_text("Acknowledged by local")
+    expect(detail.get_by_role("button", name="Acknowledge")).to_be_disabled()
+
+    page.keyboard.press("n")
+    page.locator("#act-yes").click()
+    expect(page.locator("#act-error")).to_contain_text("a word is needed")
+    page.locator("#act-text").fill("Their press office <b>denies</b> it")
+    page.locator("#act-yes").click()
+    expect(detail.locator(".timeline")).to_contain_text("“Their press office <b>denies</b> it”")
+
+    page.keyboard.press("s")
+    page.locator("#act-lasts").get_by_text("1 day", exact=True).click()
+    page.locator("#act-text").fill("Known, a recall")
+    page.locator("#act-yes").click()
+    expect(detail.locator(".standing", has_text="Silenced until 25 Jan")).to_contain_text("“Known, a recall”")
+    page.locator(".done-line").get_by_role("button", name="Undo").click()
+    expect(detail.locator(".standing", has_text="Silenced until")).to_have_count(0)
+
+    page.keyboard.press("f")
+    page.locator("#act-text").fill("Old news told again")
+    page.locator("#act-yes").click()
+    expect(detail.locator(".standing", has_text="false alarm")).to_contain_text("“Old news told again”")
+    page.locator(".done-line").get_by_role("button", name="Undo").click()
+    expect(detail.locator(".standing", has_text="false alarm")).to_have_count(0)
+    kinds = ["acknowledged", "note", "silenced", "unsilenced", "marked_false", "unmarked_false"]
+    assert audit(world, own) == [(kind, "local") for kind in kinds]
+
+
+def test_what_another_does_is_seen(visit: Visit, world: Engine, own: str) -> None:
+    other = seed.incident(world, "ibm", NOW, "firing", "medium")
+    page = visit(f"/incidents?sel={other}").page
+    expect(page.locator("#incident-detail .state")).to_have_text("Firing")
+    second = visit(f"/incidents?sel={other}").page
+    second.keyboard.press("a")
+    second.locator("#act-yes").click()
+    expect(page.locator("#incident-detail")).to_contain_text("Acknowledged by local")
+    page.keyboard.press("Escape")
+    page.keyboard.press("k")
+    expect(page.locator("#incident-detail .detail-head h2")).not_to_have_text("IBM")

@@ -1,0 +1,76 @@
+"""Labels, watch-lists, models: what people say, and how the pages are limited to what they own."""
+
+from playwright.sync_api import expect
+from sqlalchemy import Engine, text
+
+from tests.browser.conftest import Visit
+
+
+def labels(world: Engine) -> list[tuple[str, str, bool]]:
+    sql = "SELECT sentiment, queue, undone_at IS NULL FROM label WHERE labeller = 'local' ORDER BY id"
+    with world.connect() as connection:
+        return [(row[0], row[1], row[2]) for row in connection.execute(text(sql))]
+
+
+def test_one_key_labels_an_item_and_u_takes_it_back(visit: Visit, world: Engine) -> None:
+    page = visit("/labels?queue=random").page
+    title = page.locator(".label-title")
+    first = title.inner_text()
+    expect(page.locator("#label-card")).not_to_contain_text("%")
+    page.keyboard.press("1")
+    expect(page.locator("#label-said")).to_contain_text("You: negative. The model: ")
+    expect(page.locator("#label-given tbody tr").first).to_contain_text("negative")
+    page.keyboard.press("x")
+    page.locator("#label-topic").click()
+    page.get_by_role("option", name="Macro").click()
+    page.get_by_role("button", name="Positive").click()
+    expect(page.locator("#label-given tbody tr").first).to_contain_text("positive, Macro")
+    page.keyboard.press("u")
+    expect(page.locator("#label-said")).to_contain_text("Taken back")
+    page.keyboard.press("u")
+    expect(page.locator("#label-given")).to_contain_text("Nobody has labelled anything yet")
+    expect(title).to_have_text(first)
+    assert labels(world) == [("negative", "random", False), ("positive", "random", False)]
+
+
+def test_agreement_and_the_matrix_are_of_what_stands(visit: Visit, world: Engine) -> None:
+    kept = """
+    INSERT INTO label (mention_id, event_time, queue, labeller, sentiment, company_kept, model_version)
+    SELECT mention_id, event_time, 'random', who, CASE WHEN negative > positive THEN 'negative' ELSE 'positive' END, true,
+           model_version
+    FROM (SELECT * FROM score ORDER BY event_time LIMIT 12) s, (VALUES ('ana'), ('ben')) people(who)
+    """
+    with world.begin() as connection:
+        connection.execute(text(kept))
+    try:
+        page = visit("/labels").page
+        expect(page.locator("#label-figures")).to_contain_text("agreement κ 1.00")
+        page.goto(page.url.replace("/labels", "/models"))
+        expect(page.locator(".panel-confusion")).to_contain_text("of 24 alike")
+        expect(page.locator(".panel-versions")).to_contain_text("34,137 texts")
+        expect(page.locator(".panel-metrics")).to_contain_text("85.2 %")
+    finally:
+        with world.begin() as connection:
+            connection.execute(text("DELETE FROM label WHERE labeller IN ('ana', 'ben')"))
+
+
+def test_a_list_is_pasted_limits_the_pages_and_goes(visit: Visit) -> None:
+    watched = visit("/watchlists")
+    page = watched.page
+    page.locator("#list-name").fill("Old <b>hardware</b>")
+    page.locator("#list-text").fill("ticker,weight\nIBM,3\nMicrosoft,1\nNobody Ltd,2")
+    expect(page.locator("#list-check")).to_contain_text("Understood: IBM 75 % and Microsoft 25 %")
+    expect(page.locator("#list-check")).to_contain_text("line 4: Nobody Ltd 2")
+    page.locator("#list-save").click()
+    expect(page.locator("#list-said")).to_contain_text("2 companies, 1 line left out")
+    page.get_by_role("button", name="Show only it: Old <b>hardware</b>").click()
+    expect(page.get_by_role("button", name="Shown: Old <b>hardware</b>")).to_be_disabled()
+    page.goto(watched.site + "/")
+    expect(page.locator(".heat th[scope=row]")).to_have_text(["Market", "IBM", "Microsoft"])
+    expect(page.locator("#now-incidents .incident")).to_have_count(0)
+    shared = visit("/stories?list=Old+%3Cb%3Ehardware%3C%2Fb%3E&from=-1y").page
+    expect(shared.locator(".story").first).to_contain_text("IBM")
+    expect(shared.locator(".story summary", has_text="Apple")).to_have_count(0)
+    page.goto(watched.site + "/watchlists?list=")
+    page.get_by_role("button", name="Delete: Old <b>hardware</b>").click()
+    expect(page.locator("#list-all")).to_contain_text("There is no watch-list yet")

@@ -1,0 +1,41 @@
+"""The pipeline's page: what flows, and what could not be processed."""
+
+from playwright.sync_api import expect
+from sqlalchemy import Engine, text
+
+from tests.browser.conftest import Visit
+
+
+def test_it_says_how_work_flows(visit: Visit) -> None:
+    page = visit("/pipeline").page
+    tiles = page.locator("#flow-tiles")
+    expect(tiles).to_contain_text("Messages waiting12")
+    expect(tiles).to_contain_text("Sources in trouble1 of 4")
+    expect(tiles).to_contain_text("2.")
+    expect(page.locator("#flow-partitions tbody tr")).to_have_count(3)
+    expect(page.locator("#flow-workers")).to_contain_text("48,210")
+    expect(page.locator("#flow-sources tbody tr").first).to_contain_text("▲ 503 Service Unavailable")
+    page.locator("#flow .barlayer .point").first.wait_for(state="attached")
+    page.locator("#flow-range").get_by_text("5d", exact=True).click()
+    expect(page.locator("#flow .ytitle")).to_have_text("Mentions / 3 h")
+
+
+def test_dead_letters_are_read_and_sent_again(visit: Visit, world: Engine) -> None:
+    page = visit("/pipeline").page
+    reason = page.locator(".dead-reason", has_text="published_at")
+    expect(reason).to_contain_text("3 waiting")
+    reason.locator("summary").click()
+    expect(reason.locator(".letter")).to_have_count(3)
+    expect(reason.locator("pre").first).to_contain_text("<img src=x onerror=window.pwned=1>")
+    assert page.evaluate("() => window.pwned") is None
+    reason.get_by_role("button", name="Send 3 again").click()
+    expect(page.locator("#redrive-words")).to_contain_text("3 messages will go to their topic again")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.locator("#redrive-words")).to_be_hidden()
+    reason.get_by_role("button", name="Send 3 again").click()
+    page.locator("#redrive-yes").click()
+    expect(reason).to_contain_text("3 asked for")
+    sent = "UPDATE dead_letter SET redriven_at = now(), asked_at = NULL WHERE asked_at IS NOT NULL RETURNING asked_by"
+    with world.begin() as connection:
+        assert len(list(connection.execute(text(sent)))) == 3
+    expect(reason).to_contain_text("3 sent again")
