@@ -5,6 +5,7 @@ import sys
 import typer
 
 from squall.cli import (
+    alerts,
     companies,
     config,
     db,
@@ -15,9 +16,11 @@ from squall.cli import (
     ingest,
     mentions,
     replay,
+    rules,
     status,
     topics,
     up,
+    watchlists,
     worker,
 )
 from squall.errors import UserError
@@ -36,6 +39,9 @@ app.command("down")(down.down)
 app.add_typer(ingest.app, name="ingest")
 app.command("replay")(replay.replay)
 app.add_typer(incidents.app, name="incidents")
+app.add_typer(alerts.app, name="alerts")
+app.add_typer(rules.app, name="rules")
+app.add_typer(watchlists.app, name="watchlists")
 app.add_typer(mentions.app, name="mentions")
 app.command("worker")(worker.worker)
 app.add_typer(deadletters.app, name="deadletters")
