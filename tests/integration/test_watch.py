@@ -161,6 +161,15 @@ def test_what_came_too_late_moves_no_decision(context: Context) -> None:
     assert rows(context, "SELECT * FROM incident") == []
 
 
+def test_what_lies_in_the_future_moves_no_watermark(context: Context) -> None:
+    score(context, burst(start=300))
+    close(context, 10)
+    assert rows(context, "SELECT at FROM cursor") == [{"at": START + (10 - LATENESS - 1) * MINUTE}]
+    assert rows(context, "SELECT * FROM incident") == []
+    close(context, 320)
+    assert [row["state"] for row in rows(context, "SELECT state FROM incident")] == ["firing"]
+
+
 def decided(context: Context) -> dict[str, list[str]]:
     with context.engine.connect() as connection:
         outbox = connection.execute(text("SELECT incident_id, number, channel, payload::text FROM outbox"))
