@@ -80,7 +80,7 @@ def try_(
     except ValueError as error:
         raise UsageError(str(error)) from None
     sectors = {company.id: company.sector for company in load_companies(get_settings().companies_file) if company.sector}
-    found = []
+    found: list[dict[str, Any]] = []
     for rule in rules.rules:
         failing = [str(condition) for condition in rule.when if not condition.holds(metrics)]
         if rule.scope.watchlist:
