@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from squall.db.tables import Base
 from squall.records import Alert, Mention, Tick, decode
-from squall.settings import NotifySettings, StreamSettings
+from squall.settings import DetectionSettings, NotifySettings, StreamSettings
 from streams.alerts import channel_names
 from streams.notify import TopicNotifier
 from streams.runtime import Context
@@ -197,6 +197,22 @@ def test_chunks_restarts_and_pace_change_nothing(context: Context, seed: int) ->
             close(context, day * 1440 + 60 * hour + 11)
     close(context, 20 * 1440)
     assert decided(context) == whole
+
+
+def test_without_a_state_that_fits_the_past_is_learnt_again(context: Context) -> None:
+    score(context, week())
+    close(context, 8 * 1440)
+    [before] = rows(context, "SELECT state FROM detector_state")
+    other = context.settings.model_copy(update={"detection": DetectionSettings(baseline_days=14)})
+    score(context, burst(20, 8 * 1440 + 60))
+    send_ticks(context, 9 * 1440)
+    Watcher(Context(other, context.engine), patience_s=0).run()
+    [incident] = rows(context, "SELECT scope, inputs FROM incident WHERE fired_at >= '2015-03-10'")
+    assert incident["scope"] == "company:boeing"
+    assert incident["inputs"]["level"] > 0.5
+    [after] = rows(context, "SELECT state FROM detector_state")
+    assert after != before
+    assert rows(context, "SELECT count(*) AS n FROM cursor WHERE at >= '2015-03-10'") == [{"n": 1}]
 
 
 def test_several_that_watch_at_once_decide_as_one(context: Context) -> None:

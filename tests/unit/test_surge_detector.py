@@ -1,3 +1,4 @@
+import time
 from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
@@ -167,3 +168,12 @@ def test_the_line_follows_the_budget_and_the_companies_watched() -> None:
 def test_a_state_of_other_settings_is_refused() -> None:
     with pytest.raises(ValueError, match="other settings"):
         SurgeDetector(SETTINGS).restore(SurgeDetector(DetectionSettings()).export())
+
+
+def test_ten_thousand_scopes_cost_less_than_fifty_milliseconds_a_minute() -> None:
+    detector = SurgeDetector(SETTINGS)
+    detector.step(START, {f"company:c{number}": stories(0.3) for number in range(10_000)})
+    minutes, began = 4 * 60, time.process_time()
+    for minute in range(1, minutes + 1):
+        detector.step(START + minute, {f"company:c{37 * minute % 10_000 + one}": stories(0.3) for one in range(20)})
+    assert (time.process_time() - began) / minutes < 0.05
