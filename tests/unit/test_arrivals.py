@@ -38,7 +38,7 @@ def test_a_story_is_new_to_a_company_that_its_copies_name_first() -> None:
 
 def test_the_companies_of_one_article_share_it_in_wider_scopes() -> None:
     both = [item("a", "s", share=0.5), item("a", "s", company="airbus", share=0.5)]
-    [market] = [arrivals_of(both, (), ("market",))[0]["market"]]
+    [market] = [arrivals_of(both, (), ALL[4:])[0]["market"]]
     assert market.marks == pytest.approx((0.4,))
     assert market.items == 1
     assert market.mentions == 2
