@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import hmac
+import logging
 import sys
 from datetime import datetime
 from typing import IO, NamedTuple, Protocol
@@ -90,10 +91,9 @@ class AppriseChannel:
     def deliver(self, delivery: Delivery) -> None:
         """Send one message with the alerts."""
         from apprise import Apprise, LogCapture, NotifyFormat, NotifyType
-        from apprise.logger import logging
 
         resolved = all(alert.state == "resolved" for alert in delivery.alerts)
-        with LogCapture(level=logging.WARNING, fmt="%(message)s") as said:
+        with LogCapture(level=logging.WARNING, fmt="%(message)s") as said:  # type: ignore[no-untyped-call]
             service = Apprise()
             if not service.add(self._url):
                 raise DeliveryError("Apprise knows no such address")

@@ -199,7 +199,7 @@ def test_a_silence_keeps_it_quiet_and_it_is_told_when_that_ends() -> None:
     assert [kind for kind, _ in kinds(gone)] == ["opened", "fired", "resolved"]
 
 
-WIDE = (
+WIDE: tuple[dict[str, Any], ...] = (
     {"name": "market", "scope": {"kinds": ["market"]}},
     {"name": "sector", "scope": {"kinds": ["sector"]}, "inhibited_by": ["market"]},
     {"name": "surge", "inhibited_by": ["market", "sector"]},
