@@ -169,6 +169,8 @@ class Rule(_Part):
     window: Minutes | None = None
     """The stretch before a minute whose stories are counted and shown; None: since the surge began."""
     min_stories: int = Field(1, ge=0)
+    min_companies: int = Field(0, ge=0)
+    """Of a wider scope: so many companies must be hit, or it is the incident of one of them."""
     min_mentions: int = Field(0, ge=0)
     hold: Minutes = Field(0, alias="for")
     """How long the conditions must hold without a break before the incident fires."""

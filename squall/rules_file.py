@@ -62,7 +62,7 @@ def _read(node: yaml.Node, path: Path, lines: dict[Path, int], source: str, seen
     if isinstance(node, yaml.SequenceNode):
         return [_read(value, (*path, number), lines, source, seen) for number, value in enumerate(node.value)]
     try:
-        return yaml.SafeLoader("").construct_object(node)  # type: ignore[no-untyped-call]
+        return yaml.SafeLoader("").construct_object(node)
     except (yaml.YAMLError, ValueError) as error:
         raise RulesError(f"{source}:{line}: {str(error).splitlines()[0]}") from None
 

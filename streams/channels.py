@@ -3,7 +3,9 @@
 import asyncio
 import hashlib
 import hmac
+import logging
 import sys
+from datetime import datetime
 from typing import IO, NamedTuple, Protocol
 
 import msgspec
@@ -12,7 +14,7 @@ from squall.errors import UsageError
 from squall.records import Alert
 from squall.safety import GuardedClient
 from squall.settings import Settings
-from streams.alerts import CONSOLE, WEBHOOK
+from streams.alerts import CONSOLE, WEBHOOK, group_key
 from streams.messages import alertmanager_payload, body_of, lines_of, link_base, title_of
 
 SIGNATURE = "X-Squall-Signature"
@@ -89,10 +91,9 @@ class AppriseChannel:
     def deliver(self, delivery: Delivery) -> None:
         """Send one message with the alerts."""
         from apprise import Apprise, LogCapture, NotifyFormat, NotifyType
-        from apprise.logger import logging
 
         resolved = all(alert.state == "resolved" for alert in delivery.alerts)
-        with LogCapture(level=logging.WARNING, fmt="%(message)s") as said:
+        with LogCapture(level=logging.WARNING, fmt="%(message)s") as said:  # type: ignore[no-untyped-call]
             service = Apprise()
             if not service.add(self._url):
                 raise DeliveryError("Apprise knows no such address")
@@ -127,3 +128,23 @@ def open_channel(settings: Settings, name: str) -> Channel:
         return AppriseChannel(settings, notify.apprise[name].get_secret_value())
     known = ", ".join(dict.fromkeys((CONSOLE, *notify.channels)))
     raise UsageError(f"no channel {name!r}: there is {known}; SQUALL_NOTIFY__APPRISE and SQUALL_NOTIFY__WEBHOOK_URL add others")
+
+
+def example(at: datetime) -> Delivery:
+    """A made-up alert, to try a channel with."""
+    story = {"title": "An example headline, made up to try this channel", "source": "squall"}
+    alert = Alert(
+        incident_id="example",
+        rule="example",
+        scope="market",
+        scope_name="Example",
+        state="firing",
+        severity="info",
+        at=at,
+        since=at,
+        surprise=0.0,
+        threshold=0.0,
+        summary="This is a test of the channel: nothing has happened",
+        evidence=(story,),
+    )
+    return Delivery(f"example-{at:%Y%m%d%H%M%S}", group_key({"rule": "example"}), (alert,))

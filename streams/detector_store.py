@@ -19,8 +19,6 @@ from streams.logic.mood import Contribution
 
 NAME = "surges"
 MINUTE = timedelta(minutes=1)
-WHOLE = 100
-"""Novelty of the article that begins a story."""
 
 # What became known only after a minute was decided stands in the rows; `frozen` then holds what decisions are made from.
 _SEEN = """
@@ -34,7 +32,7 @@ CROSS JOIN LATERAL (
 ) AS seen
 """
 _COLUMNS = """
-m.event_time, m.article_id, m.story_id, m.novelty, s.company_id, s.sector,
+m.event_time, m.article_id, m.story_id, s.company_id, s.sector,
 seen.topic, seen.negative, seen.positive, seen.weight, seen.share, seen.sector_share, seen.withdrawn
 """
 _BETWEEN = f"""
@@ -61,10 +59,9 @@ def read_arrivals(
     if more is not None:
         until = at_minute(minute_number(more))
         span["end"] = until + MINUTE
-    found = connection.exec_driver_sql(_BETWEEN, span).all()
-    items = [_item(*row) for row in found]
-    repeated = sorted({row.story_id for row in found if row.novelty < WHOLE})
-    return arrivals_of(items, _seen_before(connection, repeated, span["first"]), kinds), until
+    items = [_item(*row) for row in connection.exec_driver_sql(_BETWEEN, span)]
+    seen = _seen_before(connection, sorted({item.story_id for item in items}), span["first"])
+    return arrivals_of(items, seen, kinds), until
 
 
 def _seen_before(connection: Connection, stories: list[str], first: datetime) -> set[Seen]:
@@ -74,7 +71,7 @@ def _seen_before(connection: Connection, stories: list[str], first: datetime) ->
     return {(scope, item.story_id) for item in items for scope in scopes_of(item)}
 
 
-def _item(at: datetime, article_id: str, story_id: str, _novelty: int, *parts: Any) -> Item:
+def _item(at: datetime, article_id: str, story_id: str, *parts: Any) -> Item:
     company_id, sector, topic, negative, positive, weight, share, sector_share, withdrawn = parts
     contribution = Contribution(company_id, sector, topic, negative, positive, weight, share, sector_share, withdrawn)
     return Item(minute_number(at), article_id, story_id, contribution)

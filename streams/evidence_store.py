@@ -14,9 +14,10 @@ from streams.logic.incidents import Evidence
 # What became known only after a minute was decided stands in the rows; `frozen` then holds what the decision was made from.
 _STORIES = """
 SELECT * FROM (
-    SELECT DISTINCT ON (story_id) story_id, article_id, mention_id, event_time, topic, negative, neutral, positive, weight
+    SELECT DISTINCT ON (story_id)
+           story_id, article_id, mention_id, company_id, event_time, topic, negative, neutral, positive, weight
     FROM (
-        SELECT m.story_id, m.article_id, s.mention_id, s.event_time, seen.*
+        SELECT m.story_id, m.article_id, s.mention_id, s.company_id, s.event_time, seen.*
         FROM score s
         JOIN mention m ON m.id = s.mention_id AND m.event_time = s.event_time
         CROSS JOIN LATERAL (
@@ -69,6 +70,7 @@ def read_stories(connection: Connection, scope: str, end: datetime, window: time
             positive=row["positive"] / MILLION,
             weight=row["weight"] / MILLION,
             story_articles=articles[row["article_id"]][3],
+            company=row["company_id"],
         )
         for row in rows
         if row["article_id"] in articles

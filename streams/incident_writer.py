@@ -1,8 +1,10 @@
 """Writes what the incidents' steps say: rows, audit and notifications, in the transaction of the decision."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
+import msgspec
 import structlog
 from sqlalchemy import Connection
 
@@ -14,7 +16,8 @@ from squall.scopes import scope_name
 from squall.settings import Settings
 from streams import incident_store as store
 from streams.alerts import CONSOLE, TOPIC, channel_names, group_key, group_of
-from streams.logic.incidents import EVIDENCE_ROWS, Signal, Step, at_minute, inputs, line_of, summary
+from streams.context_store import read_context
+from streams.logic.incidents import EVIDENCE_ROWS, Signal, Step, at_minute, inputs, line_of, summary, window_of
 
 log = structlog.get_logger("squall.watch")
 
@@ -39,6 +42,7 @@ class IncidentWriter:
     def write(self, steps: Sequence[Step]) -> None:
         """Write them all, in order."""
         self._write_rows(steps)
+        self._write_context(steps)
         frozen = store.read_frozen(self._connection, {step.incident.id for step in steps})
         for step in steps:
             if step.kind != "updated":
@@ -57,14 +61,25 @@ class IncidentWriter:
                 continue
             row = opened[key] if key in opened else changed.setdefault(key, {})
             row |= store.columns_of(step.incident)
-            # It fires for the first time when it has just got its time of firing.
-            if step.kind == "fired" and step.signal is not None and step.incident.fired == step.minute:
+            if _fires_first(step) and step.signal is not None:
                 row |= self._frozen(step, step.signal)
         # What resolved is written first: only one incident of a rule and scope may be open.
         for key, row in sorted(changed.items(), key=lambda item: item[1]["state"] != "resolved"):
             store.update_incident(self._connection, key, row)
         for row in opened.values():
             store.insert_incident(self._connection, row)
+
+    def _write_context(self, steps: Sequence[Step]) -> None:
+        """After all rows, in order of time: an incident's past may have been written with it."""
+        for step in steps:
+            if _fires_first(step) and step.signal is not None:
+                incident = step.incident
+                evidence = msgspec.to_builtins(step.stories[:EVIDENCE_ROWS])
+                window = timedelta(minutes=window_of(self._rule(step), step.signal))
+                context = read_context(
+                    self._connection, incident.id, incident.scope, at_minute(step.minute), window, evidence, self._names[0]
+                )
+                store.update_incident(self._connection, incident.id, {"context": context})
 
     def _row(self, step: Step, signal: Signal) -> dict[str, Any]:
         rule = self._rule(step)
@@ -141,3 +156,8 @@ class IncidentWriter:
             self._connection, alert.incident_id, number, channel, payload,
             group=group, wait_s=times.wait, interval_s=times.interval,
         )  # fmt: skip
+
+
+def _fires_first(step: Step) -> bool:
+    """Whether an incident fires, and has never fired before."""
+    return step.kind == "fired" and step.incident.fired == step.minute

@@ -76,8 +76,8 @@ class TopicNotifier:
         """Mark what was sent, and claim what is to be sent next."""
         claimed: list[Batch] = []
         with self._engine.begin() as connection:
-            for batch in self._sent:
-                store.mark_delivered(connection, batch)
+            for sent in self._sent:
+                store.mark_delivered(connection, sent)
             while len(claimed) < TOPIC_BATCHES and (batch := store.claim(connection, TOPIC, self._lease_s)) is not None:
                 claimed.append(batch)
         self._sent = claimed

@@ -54,8 +54,8 @@ def beside_each_other(many: Sequence[Series]) -> Series:
     names = tuple(f"{place}-{name}" for place, series in enumerate(many) for name in series.scopes)
     sectors = tuple(f"{place}-{name}" for place, series in enumerate(many) for name in series.sectors)
     one = many[0]
-    none = one.scope[:0]
-    empty = Series(names, sectors, one.days, one.weekday, none, none, none * 0.0, none * 0.0, (), one.origin)
+    none, nothing = one.scope[:0], one.weight[:0]
+    empty = Series(names, sectors, one.days, one.weekday, none, none, nothing, nothing, (), one.origin)
     return empty.with_items(
         np.concatenate([series.scope + start for series, start in zip(many, first, strict=False)]),
         *(np.concatenate([getattr(series, name) for series in many]) for name in ("minute", "weight", "negative")),

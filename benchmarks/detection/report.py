@@ -20,7 +20,7 @@ HEADER = (
     "median delay, min",
     "of those found",
     "false a day",
-    "with 2014's line",
+    "with the tuning data's line",
     "raw a day",
     "NAB",
     "tuned",

@@ -86,9 +86,9 @@ def stocknet_series(frame: "pd.DataFrame", first: date, days: int, sectors: Mapp
     origin = int(datetime(first.year, first.month, first.day, tzinfo=UTC).timestamp()) // 60
     inside = (frame["minute"] >= origin) & (frame["minute"] < origin + days * DAY)
     chosen = frame[frame["leader"] & inside]
-    none = np.empty(0, np.int64)
+    none, nothing = np.empty(0, np.int64), np.empty(0)
     names = tuple(sectors.get(name, "") for name in scopes)
-    empty = Series(scopes, names, days, first.weekday(), none, none, none * 0.0, none * 0.0, (), origin)
+    empty = Series(scopes, names, days, first.weekday(), none, none, nothing, nothing, (), origin)
     return empty.with_items(
         chosen["ticker"].map(numbers).to_numpy(np.int64),
         chosen["minute"].to_numpy(np.int64) - origin,
@@ -127,12 +127,12 @@ def injected(series: Series, pool: Pool, a_scope: int, rng: Generator) -> Series
             stories = rng.choice(strangers, size, replace=False)
             items += zip([scope] * size, times.tolist(), pool.weight[stories], pool.negative[stories], strict=True)
             bursts.append(Burst(scope, first, int(times[-1]), size, shape))
-    scope, minute, weight, negative = (np.array(column) for column in zip(*items, strict=True))
+    scopes, minutes, weights, negatives = (np.array(column) for column in zip(*items, strict=True))
     return series.with_items(
-        np.concatenate([series.scope, scope]),
-        np.concatenate([series.minute, minute]),
-        np.concatenate([series.weight, weight]),
-        np.concatenate([series.negative, negative]),
+        np.concatenate([series.scope, scopes]),
+        np.concatenate([series.minute, minutes]),
+        np.concatenate([series.weight, weights]),
+        np.concatenate([series.negative, negatives]),
         bursts=tuple(bursts),
     )
 

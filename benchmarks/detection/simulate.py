@@ -32,10 +32,10 @@ def simulated(scopes: int, days: int, rng: Generator, follow_ups: float = FOLLOW
     negative = np.where(rng.random(len(scope)) < NEGATIVE_SHARE, rng.beta(8, 2, len(scope)), rng.beta(1, 12, len(scope)))
     # A follow-up has the tone of what it follows.
     negative[len(at) :] = negative[followed]
-    none = np.empty(0, np.int64)
+    none, nothing = np.empty(0, np.int64), np.empty(0)
     names = tuple(f"sim{number:05d}" for number in range(scopes))
     sectors = tuple(f"sector{number % SECTORS}" for number in range(scopes))
-    base = Series(names, sectors, days, 0, none, none, none * 0.0, none * 0.0)
+    base = Series(names, sectors, days, 0, none, none, nothing, nothing)
     return base.with_items(scope, minute, rng.uniform(0.3, 1.0, len(scope)), negative)
 
 

@@ -5,6 +5,7 @@ import sys
 import typer
 
 from squall.cli import (
+    alerts,
     backfill,
     classify,
     companies,
@@ -19,11 +20,13 @@ from squall.cli import (
     ingest,
     mentions,
     replay,
+    rules,
     status,
     topics,
     train,
     up,
     users,
+    watchlists,
     worker,
 )
 from squall.errors import UserError
@@ -42,6 +45,9 @@ app.command("down")(down.down)
 app.add_typer(ingest.app, name="ingest")
 app.command("replay")(replay.replay)
 app.add_typer(incidents.app, name="incidents")
+app.add_typer(alerts.app, name="alerts")
+app.add_typer(rules.app, name="rules")
+app.add_typer(watchlists.app, name="watchlists")
 app.add_typer(mentions.app, name="mentions")
 app.command("worker")(worker.worker)
 app.command("health")(health.health)

@@ -130,6 +130,8 @@ def _show(console: "Console", row: dict[str, Any]) -> None:
         at = when(datetime.fromisoformat(story["event_time"]))
         numbers = (f"{story['negative']:.2f}", f"{story['weight']:.2f}")
         evidence.add_row(at, *numbers, *(escape(story[name]) for name in ("source", "title", "url")))
+    for line in context_lines(row["context"]):
+        console.print(escape(line))
     events = Table("number", "time (UTC)", "event", "state", "by", title="Events", box=None, title_justify="left")
     for event in row["events"]:
         events.add_row(str(event["number"]), when(event["at"]), event["kind"], event["state"], event["actor"])
@@ -139,6 +141,22 @@ def _show(console: "Console", row: dict[str, Any]) -> None:
     for table in (evidence, events, inputs):
         console.print()
         console.print(table)
+
+
+def context_lines(context: dict[str, Any]) -> list[str]:
+    """What was known beside the evidence, a line each."""
+    lines = []
+    if price := context.get("price"):
+        change = "" if price["change"] is None else f", {price['change']:+.1%} on the bar before"
+        lines.append(f"Price then: {price['close']:g}{change}, known at {price['known_at'][:16]}")
+    if others := context.get("others"):
+        lines.append("Also in these stories: " + ", ".join(f"{other['name']} ({other['stories']})" for other in others))
+    for past in context.get("similar", ()):
+        moves = (past["after"] or {}).items()
+        after = ", ".join(f"{name} {move:+.1%}" for name, move in moves if move is not None)
+        known = f"; what the price did then, as known later: {after}" if after else ""
+        lines.append(f"Similar ({past['likeness']:.0%} of the words), {past['fired_at'][:16]}: {past['summary']}{known}")
+    return lines
 
 
 def _plain(value: object) -> str:

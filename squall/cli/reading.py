@@ -1,4 +1,4 @@
-"""What the commands that read the database back share."""
+"""What the commands that read the database back, or act on it, share."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from squall.settings import Settings
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Engine
 
 
 @contextmanager
@@ -18,18 +18,55 @@ def reading(settings: Settings) -> Iterator["Connection"]:
     Raises:
         UserError: the namespace is not there.
     """
+    with _engine(settings) as engine, engine.connect() as connection:
+        _require(connection, settings)
+        yield connection
+
+
+@contextmanager
+def writing(settings: Settings) -> Iterator["Connection"]:
+    """The same with a transaction, committed at the end.
+
+    Raises:
+        UserError: the namespace is not there, or its schema is not that of this version.
+    """
+    from squall.db.migrate import check_revision
+
+    with _engine(settings) as engine:
+        with engine.connect() as connection:
+            _require(connection, settings)
+        check_revision(engine, settings)
+        with engine.begin() as connection:
+            yield connection
+
+
+@contextmanager
+def _engine(settings: Settings) -> Iterator["Engine"]:
     from squall.db.engine import make_engine
-    from squall.db.readback import require_schema
     from squall.embedded import running
 
     with running(settings, broker=False) as services:
         engine = make_engine(settings, services.database_url)
         try:
-            with engine.connect() as connection:
-                require_schema(connection, settings)
-                yield connection
+            yield engine
         finally:
             engine.dispose()
+
+
+def _require(connection: "Connection", settings: Settings) -> None:
+    from squall.db.readback import require_schema
+
+    require_schema(connection, settings)
+
+
+def actor() -> str:
+    """Who acts on the command line: the user of this machine."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "command line"
 
 
 def when(at: datetime | None) -> str:

@@ -86,6 +86,20 @@ def find_incident(connection: Connection, start: str) -> Row:
     return row
 
 
+_NOTIFICATIONS = """
+SELECT incident_id, number, channel, attempts, error, created_at, delivered_at,
+       CASE WHEN dead_at IS NOT NULL THEN 'dead' WHEN delivered_at IS NOT NULL THEN 'delivered' ELSE 'waiting' END AS delivery,
+       payload ->> 'at' AS at, payload ->> 'state' AS state, payload ->> 'summary' AS summary
+FROM outbox WHERE dead_at IS NOT NULL OR NOT %(dead)s ORDER BY id DESC LIMIT %(limit)s
+"""
+
+
+def list_notifications(connection: Connection, *, dead_only: bool, limit: int) -> list[Row]:
+    """Notifications by channel, the newest first; `delivery` is waiting, delivered or dead."""
+    found = connection.exec_driver_sql(_NOTIFICATIONS, {"dead": dead_only, "limit": limit})
+    return [dict(row) for row in found.mappings()]
+
+
 def find_companies(connection: Connection, wanted: str) -> list[str]:
     """Ids of the companies that have an id, a name or a ticker, in any case; the ticker at any time.
 

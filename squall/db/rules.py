@@ -79,6 +79,12 @@ def newest_rules(connection: Connection) -> InForce | None:
     return rules_at(connection, datetime.max.replace(tzinfo=UTC))
 
 
+def list_versions(connection: Connection) -> list[InForce]:
+    """All versions, the newest first."""
+    query = "SELECT id, version, body, lists, effective_at, author, applied_at FROM rule_set ORDER BY effective_at DESC, id DESC"
+    return [InForce(row[0], row[1], row[2], parse_rules(row[2]), *row[3:]) for row in connection.exec_driver_sql(query)]
+
+
 def begin_rules(connection: Connection, settings: Settings) -> None:
     """Put the first rules in force, where there are none."""
     text, source = first_rules(settings)

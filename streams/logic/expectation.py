@@ -86,7 +86,7 @@ class Expectation:
             brought: the sums of their new stories; shape (4, scopes).
         """
         self.past[:, chosen, -1] += brought
-        np.add.at(self.group_hours, (self.group[chosen], hour % 24 - 24), brought[VOLUME])
+        np.add.at(self.group_hours[:, hour % 24 - 24], self.group[chosen], brought[VOLUME])
         for series in SERIES:
             level = self.alpha[series, chosen] / self.beta[series, chosen]
             # What belongs to a day that stands out already is no quiet minute.

@@ -86,6 +86,8 @@ class Evidence(Struct, frozen=True, kw_only=True):
     weight: float
     story_articles: int
     """Articles of the story up to the end of the window."""
+    company: str | None = None
+    """The company that the heaviest mention is about."""
 
 
 class SilenceSpan(NamedTuple):
@@ -304,7 +306,7 @@ class Watch:
         if held < rule.hold or not (arrived or held == rule.hold):
             return incident
         found = stories(signal.scope, minute, window_of(rule, signal))
-        if len(found) < rule.min_stories:
+        if len(found) < rule.min_stories or len({one.company for one in found if one.company}) < rule.min_companies:
             return incident
         first = minute if incident.fired is None else incident.fired
         fired = structs.replace(incident, state="firing", fired=first)

@@ -76,7 +76,12 @@ class Endpoint(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def endpoint() -> Iterator[tuple[type[Endpoint], str]]:
-    handler = type("Fresh", (Endpoint,), {"answers": (), "got": (), "over": threading.Event()})
+    class Fresh(Endpoint):
+        answers = ()
+        got = ()
+        over = threading.Event()
+
+    handler = Fresh
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()

@@ -133,6 +133,19 @@ def test_without_stories_it_stays_pending_and_nobody_is_told() -> None:
     assert told(steps) == []
 
 
+def test_a_wide_incident_needs_several_companies() -> None:
+    chosen = rules({"scope": {"kinds": ["sector"]}, "min_companies": 2})
+    detector = Scripted({INDUSTRIALS: {0: 3.5, 10: 3.6}})
+    watch = Watch(chosen, detector, SECTORS, {})
+
+    def found(scope: str, minute: int, window: int) -> tuple[Evidence, ...]:
+        hit = ("boeing", "boeing", "deere") if minute >= START + 10 else ("boeing", "boeing", None)
+        return tuple(structs.replace(evidence(number), company=company) for number, company in enumerate(hit))
+
+    steps = watch.run(detector.arrivals(START, START + 20), START + 20, found)
+    assert kinds(steps, INDUSTRIALS) == [("opened", 0), ("fired", 10), ("told", 10)]
+
+
 def test_every_condition_must_hold() -> None:
     two = rules({"when": [{"metric": "excess", "above": 0, "resolve": -1}, {"metric": "lift", "above": 20}]})
     assert run({BOEING: {0: 9.0}}, two) == []
@@ -186,7 +199,7 @@ def test_a_silence_keeps_it_quiet_and_it_is_told_when_that_ends() -> None:
     assert [kind for kind, _ in kinds(gone)] == ["opened", "fired", "resolved"]
 
 
-WIDE = (
+WIDE: tuple[dict[str, Any], ...] = (
     {"name": "market", "scope": {"kinds": ["market"]}},
     {"name": "sector", "scope": {"kinds": ["sector"]}, "inhibited_by": ["market"]},
     {"name": "surge", "inhibited_by": ["market", "sector"]},
