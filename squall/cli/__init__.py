@@ -5,18 +5,21 @@ import sys
 import typer
 
 from squall.cli import (
+    classify,
     companies,
     config,
     db,
     deadletters,
     demo,
     down,
+    evaluate,
     incidents,
     ingest,
     mentions,
     replay,
     status,
     topics,
+    train,
     up,
     worker,
 )
@@ -43,6 +46,9 @@ app.command("config")(config.config)
 app.add_typer(companies.app, name="companies")
 app.add_typer(topics.app, name="topics")
 app.add_typer(db.app, name="db")
+app.command("classify")(classify.classify)
+app.add_typer(train.app, name="train")
+app.add_typer(evaluate.app, name="evaluate")
 
 
 def main() -> None:
