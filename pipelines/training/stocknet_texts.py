@@ -1,0 +1,88 @@
+"""Vectors of StockNet's tweets from the text model that serves, made once and kept in a file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models.engine import TextEngine
+from models.passages import Passage
+from pipelines.training.datasets import CASHTAG
+from pipelines.training.stocknet import StockNet
+from squall.errors import UserError
+
+Array = np.ndarray[Any, Any]
+
+CHUNK = 2048
+NAMELESS = "the company"
+OTHER = "another company"
+NO_NAME = re.compile(
+    r"^(the|inc|corp|corporation|company|companies|co|ltd|limited|plc|s\.?a|group|holdings?|and|of|american|general|first|n\.?v|l\.?p)$",
+    re.IGNORECASE,
+)
+
+
+def passage_of(text: str, ticker: str) -> Passage:
+    """The tweet with the company's first cashtag marked."""
+    found = re.search(rf"\${re.escape(ticker)}\b", text, re.IGNORECASE)
+    return Passage(text, found.span() if found else None)
+
+
+def masked_passage(text: str, ticker: str, name: str) -> Passage:
+    """The tweet without names: the company (its cashtag, its ticker, the words of its name) and every other cashtag replaced."""
+    words = [word for word in re.findall(r"[\w'&-]+", name) if len(word) > 2 and not NO_NAME.match(word)]
+    own = "|".join([rf"[$#]?{re.escape(ticker)}\b", *(rf"[#@]?\b{re.escape(word)}(?:'s)?\b" for word in words)])
+    text = re.sub(rf"(?:(?:{own})\s*)+", f"{NAMELESS} ", text, flags=re.IGNORECASE)
+    text = CASHTAG.sub(OTHER, text)
+    place = text.find(NAMELESS)
+    return Passage(text, (place, place + len(NAMELESS)) if place >= 0 else None)
+
+
+def text_vectors(
+    data: StockNet, engine: TextEngine, folder: Path, masked: bool = False, report: Callable[[int, int], None] | None = None
+) -> list[Array]:
+    """For each company the vectors of its tweets, float16 (tweets, 2 x hidden): mean over the text, mean over the company.
+
+    They are read from `folder` when they were made there before from the same texts by the same model. `report` is called with
+    (done, all). An interrupted run goes on where it was.
+
+    Raises:
+        UserError: a file in the folder is damaged.
+    """
+    passages = [
+        masked_passage(text, ticker, name) if masked else passage_of(text, ticker)
+        for ticker, name, tweets in zip(data.tickers, data.names, data.tweets, strict=True)
+        for text in tweets.texts
+    ]
+    digest = hashlib.sha256("\0".join(f"{text}{span}" for text, span in passages).encode("utf-8", "replace")).hexdigest()
+    path = folder / f"texts-{engine.version}-{digest[:12]}.npy"
+    width = 2 * engine.hidden
+    if not path.is_file():
+        _fill(passages, engine, path, width, report)
+    vectors = np.load(path, mmap_mode="r")
+    if vectors.shape != (len(passages), width):
+        raise UserError(f"{path} is damaged: delete it, it will be made anew")
+    ends = np.cumsum([len(tweets.texts) for tweets in data.tweets])
+    return np.split(vectors, ends[:-1])
+
+
+def _fill(passages: list[Passage], engine: TextEngine, path: Path, width: int, report: Callable[[int, int], None] | None) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial, mark = path.with_suffix(".partial"), path.with_suffix(".done")
+    done = int(mark.read_text()) if mark.is_file() and partial.is_file() else 0
+    vectors = np.lib.format.open_memmap(partial, mode="r+" if done else "w+", dtype=np.float16, shape=(len(passages), width))
+    for start in range(done, len(passages), CHUNK):
+        chunk = passages[start : start + CHUNK]
+        vectors[start : start + len(chunk)] = engine.features(chunk).reshape(len(chunk), width)
+        vectors.flush()
+        mark.write_text(str(start + len(chunk)))
+        if report:
+            report(start + len(chunk), len(passages))
+    os.replace(partial, path)
+    mark.unlink(missing_ok=True)
