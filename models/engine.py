@@ -76,7 +76,11 @@ class TextEngine:
 
     def score(self, passages: Sequence[Passage]) -> list[TextScore]:
         """Score passages of any length, the empty one included, in the order given."""
-        inputs = head_inputs(self.features(passages))
+        return self.judge(self.features(passages))
+
+    def judge(self, features: Array) -> list[TextScore]:
+        """Scores of passages from their features, which nothing else goes into."""
+        inputs = head_inputs(features)
         sentiment, topic = (self.heads[name].probabilities(inputs[name]).tolist() for name in ("sentiment", "topic"))
         return [TextScore(tuple(s), tuple(t)) for s, t in zip(sentiment, topic, strict=True)]
 
