@@ -236,11 +236,11 @@ def held_out_figures(network: TextNetwork, encode: PassageEncoder, rows: Sequenc
     return figures
 
 
-def stop_on_signal(trainer: Trainer) -> None:
-    """Let Ctrl-C (and a polite kill) end the run at the next step, with a checkpoint; a second Ctrl-C ends it at once."""
+def stop_on_signal(stop: threading.Event) -> None:
+    """Let Ctrl-C (and a polite kill) set `stop`, so that a run ends with a checkpoint; a second Ctrl-C ends it at once."""
 
     def handle(signum: int, _frame: object) -> None:
-        trainer.stop.set()
+        stop.set()
         signal.signal(signum, signal.SIG_DFL)
 
     signal.signal(signal.SIGINT, handle)

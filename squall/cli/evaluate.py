@@ -36,3 +36,21 @@ def text(
     predictions = read_predictions(folder)
     summary = summarise(predictions, data, engine.runtime.name)
     print(json.dumps(summary) if json_output else f"{report_text(predictions, summary)}\nPredictions are in {folder}.")
+
+
+@app.command()
+def fused(
+    runs: Annotated[Path | None, typer.Option(help="folder of the runs; default: SQUALL_HOME/train/fused")] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="print the figures as one JSON object")] = False,
+    page: Annotated[Path | None, typer.Option(help="also write the tables into this Markdown page, e.g. docs/results.md")] = None,
+) -> None:
+    """Compute all figures of the fused model from the predictions that `squall train fused` wrote of dev and test items."""
+    import json
+
+    from pipelines.training.evaluate_fused import figures, read_predictions, report_text, write_results
+
+    told = figures(read_predictions(runs or get_settings().home / "train" / "fused"))
+    report = report_text(told)
+    print(json.dumps(told) if json_output else report)
+    if page:
+        write_results(page, report)

@@ -44,7 +44,7 @@ def text(
     trainer = Trainer(data, Recipe(epochs=epochs, seed=seed), folder, choose_device(settings.model.device))
     if resume:
         trainer.resume()
-    stop_on_signal(trainer)
+    stop_on_signal(trainer.stop)
     with progress_report() as report:
         progress = trainer.run(report)
     for figures in progress.history:
@@ -54,3 +54,47 @@ def text(
         raise typer.Exit(INTERRUPTED)
     artifact = export_artifact(folder / BEST, data, folder / "artifact", threads)
     print(f"{artifact.version} of epoch {progress.best_epoch}; serve it with SQUALL_MODEL__DIR={artifact.folder}")
+
+
+@app.command()
+def fused(
+    config: Annotated[
+        Path | None, typer.Option(help="YAML file; default: the one that ships, pipelines/training/configs/fused.yaml")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="folder of the runs; default: SQUALL_HOME/train/fused")] = None,
+    resume: Annotated[bool, typer.Option(help="leave finished runs, go on with begun ones")] = False,
+) -> None:
+    """Train the fused model (text, price, chart) and what it is compared with on StockNet, each over several seeds.
+
+    Text vectors and encoders are made once and kept in SQUALL_HOME/cache/fused. Ctrl-C stops after the epoch; --resume goes on.
+    """
+    import os
+    import threading
+
+    import torch
+
+    from models.engine import choose_device, load_engine
+    from pipelines.training.evaluate_fused import figures, read_predictions
+    from pipelines.training.export_fused import export_fused
+    from pipelines.training.fused_config import DEFAULT, read_config
+    from pipelines.training.fused_runs import prepare, progress_bars, train_all
+    from pipelines.training.train_text import stop_on_signal
+
+    settings = get_settings()
+    chosen = read_config(config or DEFAULT)
+    folder = out or settings.home / "train" / "fused"
+    torch.set_num_threads(settings.model.threads or os.cpu_count() or 1)
+    device = choose_device(settings.model.device)
+    engine = load_engine(settings)
+    stop = threading.Event()
+    stop_on_signal(stop)
+    with progress_bars() as report:
+        material = prepare(settings.data_dir, engine, chosen, settings.home / "cache" / "fused", report)
+        left = train_all(material, chosen, folder, settings.home, device, resume, stop, report)
+    if left:
+        print(f"stopped with {len(left)} runs to go; go on with: squall train fused --resume --out {folder}")
+        raise typer.Exit(INTERRUPTED)
+    print(f"all runs are done; see them with: squall evaluate fused --runs {folder}")
+    if "adjusted" in chosen.tasks and "fused" in chosen.models:
+        export_fused(material, chosen, folder, figures(read_predictions(folder)), engine.version, folder / "artifact")
+        print(f"the model is in {folder / 'artifact'}")
