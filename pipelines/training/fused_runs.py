@@ -97,9 +97,9 @@ def train_all(
 
 @contextmanager
 def progress_bars() -> Iterator[Report]:
-    """A bar for each phase with the time that is left on a terminal; in a log file a line at its end and every half minute."""
+    """A bar for the present phase with the time that is left on a terminal; in a log file a line now and then and at its end."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console()
     if not console.is_terminal:
@@ -115,11 +115,14 @@ def progress_bars() -> Iterator[Report]:
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as bars:
-        tasks: dict[str, TaskID] = {}
+        bar = bars.add_task("")
+        shown = ""
 
         def show(phase: str, done: int, total: int) -> None:
-            if phase not in tasks:
-                tasks[phase] = bars.add_task(phase, total=total)
-            bars.update(tasks[phase], completed=done)
+            nonlocal shown
+            if phase != shown:
+                shown = phase
+                bars.reset(bar, total=total, description=phase)
+            bars.update(bar, completed=done)
 
         yield show
