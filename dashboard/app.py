@@ -10,8 +10,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from dashboard import pages
 from dashboard.access import Logins, protect
 from dashboard.clientside import clientside
+from dashboard.components import palette
 from dashboard.components.panels import failed
-from dashboard.components.shell import shell
+from dashboard.components.shell import PAGES, shell
 from dashboard.context import Context, viewer
 from dashboard.login import add_login
 from dashboard.oidc import add_oidc
@@ -113,4 +114,5 @@ def _add_callbacks(app: Dash, context: Context) -> None:
         Output("env", "data", allow_duplicate=True),
         Input("theme", "n_clicks"),
     )
+    palette.register(app, context, PAGES)
     pages.register(app, context)
