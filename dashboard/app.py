@@ -8,7 +8,7 @@ from dash import Dash, Input, Output
 from sqlalchemy.exc import SQLAlchemyError
 
 from dashboard import pages
-from dashboard.access import Logins, protect
+from dashboard.access import Logins, cookie, protect
 from dashboard.clientside import clientside
 from dashboard.components import palette
 from dashboard.components.panels import failed
@@ -67,6 +67,7 @@ def create_app(settings: Settings, database_url: str) -> Dash:
         suppress_callback_exceptions=True,
         serve_locally=True,
         enable_mcp=False,
+        csrf_token_name=cookie(settings, "token"),
         on_error=keep_what_is_shown,
     )
     app.layout = lambda: shell(context, viewer())
