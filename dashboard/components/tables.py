@@ -5,7 +5,6 @@ from typing import Any
 
 from dash import html
 
-
 Head = str | tuple[str, str]
 
 

@@ -1,5 +1,6 @@
 """What a person does to an incident, by mouse and by key, and who is said to have done it."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,10 +13,13 @@ from tests.browser.conftest import Visit
 from tests.browser.world import NOW
 
 
-@pytest.fixture(scope="module")
-def own(world: Engine) -> str:
-    """An incident that only these tests touch."""
-    return seed.incident(world, "boeing", NOW, "firing", "medium")
+@pytest.fixture
+def own(world: Engine) -> Iterator[str]:
+    """An incident that only one test touches; the world is as before afterwards."""
+    yield seed.incident(world, "boeing", NOW, "firing", "medium")
+    with world.begin() as connection:
+        connection.execute(text("DELETE FROM incident WHERE scope = 'company:boeing' AND opened_at = :at"), {"at": NOW})
+        connection.execute(text("DELETE FROM silence"))
 
 
 def pressed(page: Any, key: str) -> None:
@@ -67,15 +71,14 @@ def test_acknowledge_note_silence_and_false_with_undo(visit: Visit, world: Engin
     assert audit(world, own) == [(kind, "local") for kind in kinds]
 
 
-def test_what_another_does_is_seen(visit: Visit, world: Engine, own: str) -> None:
-    other = seed.incident(world, "ibm", NOW, "firing", "medium")
-    page = visit(f"/incidents?sel={other}").page
+def test_what_another_does_is_seen(visit: Visit, own: str) -> None:
+    page = visit(f"/incidents?sel={own}").page
     expect(page.locator("#incident-detail .state")).to_have_text("Firing")
-    second = visit(f"/incidents?sel={other}").page
+    second = visit(f"/incidents?sel={own}").page
     settled(second)
     pressed(second, "a")
     second.locator("#act-yes").click()
     expect(page.locator("#incident-detail")).to_contain_text("Acknowledged by local")
     page.keyboard.press("Escape")
-    page.keyboard.press("k")
-    expect(page.locator("#incident-detail .detail-head h2")).not_to_have_text("IBM")
+    page.keyboard.press("j")
+    expect(page.locator("#incident-detail .detail-head h2")).not_to_have_text("Boeing")
