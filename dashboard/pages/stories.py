@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import Dash, Input, Output, Patch, ctx, html
+from dash import Dash, Input, Output, html
 
 from dashboard import formats
 from dashboard.clientside import attributes, clientside
@@ -130,11 +130,7 @@ def register(app: Dash, context: Context) -> None:
             return empty("No story fits.", "Widen the range, take a filter away, or use fewer words."), "", True
         items = reads.inside(reader, [row.id for row in rows])
         shown = [_story(row, items.get(row.id, []), names) for row in rows]
-        listed: Any = shown
-        if ctx.triggered_id == "story-more" and more:
-            listed = Patch()
-            listed.extend(shown[PAGE * more :])
-        return listed, _said(rows), len(rows) >= min(MOST, rows[0].stories)
+        return shown, _said(rows), len(rows) >= min(MOST, rows[0].stories)
 
     clientside(
         app,
