@@ -53,7 +53,8 @@ def settled(page: Any) -> None:
     page.locator("#link-state[data-kind='up']").wait_for()
     for part, content in (
         ("#chart", ".barlayer"),
-        ("#flow", ".barlayer"), ("#drift", ".scatterlayer"),
+        ("#flow", ".barlayer"),
+        ("#drift", ".scatterlayer"),
         (".story-list", ".story, .empty"),
         (".heat-box", "table, .empty"),
         (".grid", ".ag-row, .ag-overlay"),
