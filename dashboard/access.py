@@ -32,8 +32,6 @@ ACTS: Mapping[str, str] = {"incident": "analyst", "label": "analyst", "redrive":
 PUBLIC = frozenset({"login", "oidc", "oidc_answer", "healthz", "tokens", "_dash_assets.static", "/_favicon.ico"})
 """Endpoints that answer anybody."""
 CALLBACKS = "/_dash-update-component"
-CSRF_COOKIE = "_csrf_token"
-"""Dash sends its value back as the header X-CSRFToken."""
 FRESH_S = 2.0
 STALE = timedelta(minutes=15)
 """While the database is away, a log-in that was in force goes on being so for this long."""
@@ -64,7 +62,10 @@ LOCAL = Person("local", "admin")
 
 def person() -> Person | None:
     """Who makes the request; None outside of one, or before the log-in."""
-    return current_user._get_current_object() if has_request_context() and current_user.is_authenticated else None
+    if not has_request_context() or not current_user.is_authenticated:
+        return None
+    who: Person = current_user._get_current_object()
+    return who
 
 
 def needs(act: str) -> Callable[[Function], Function]:
@@ -165,13 +166,18 @@ def secret_key(settings: Settings) -> str:
         raise UserError(f"{path} cannot be used ({error.strerror}): set SQUALL_DASHBOARD__SECRET") from None
 
 
+def cookie(settings: Settings, name: str) -> str:
+    """A cookie's name. A browser does not tell the ports of a host apart, and live and demo may run on one."""
+    return f"squall_{name}_{settings.namespace}".rstrip("_")
+
+
 def protect(app: Dash, settings: Settings, logins: Logins) -> None:
     """Put the gate before everything that the server answers."""
     server: Flask = app.server
     dashboard = settings.dashboard
     server.config.update(
         SECRET_KEY=secret_key(settings),
-        SESSION_COOKIE_NAME="squall_session",
+        SESSION_COOKIE_NAME=cookie(settings, "session"),
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=dashboard.proxied,
@@ -204,7 +210,8 @@ def protect(app: Dash, settings: Settings, logins: Logins) -> None:
     @server.after_request
     def hand_out_token(response: Response) -> Response:
         if response.mimetype == "text/html":
-            response.set_cookie(CSRF_COOKIE, generate_csrf(), samesite="Strict", secure=dashboard.proxied)
+            # Dash sends it back as the header X-CSRFToken
+            response.set_cookie(cookie(settings, "token"), generate_csrf(), samesite="Strict", secure=dashboard.proxied)
         if request.endpoint not in PUBLIC:
             response.headers.setdefault("Cache-Control", "no-store")
         if dashboard.proxied:

@@ -8,10 +8,11 @@ from dash import Dash, Input, Output
 from sqlalchemy.exc import SQLAlchemyError
 
 from dashboard import pages
-from dashboard.access import Logins, protect
+from dashboard.access import Logins, cookie, protect
 from dashboard.clientside import clientside
+from dashboard.components import palette
 from dashboard.components.panels import failed
-from dashboard.components.shell import shell
+from dashboard.components.shell import PAGES, shell
 from dashboard.context import Context, viewer
 from dashboard.login import add_login
 from dashboard.oidc import add_oidc
@@ -66,6 +67,7 @@ def create_app(settings: Settings, database_url: str) -> Dash:
         suppress_callback_exceptions=True,
         serve_locally=True,
         enable_mcp=False,
+        csrf_token_name=cookie(settings, "token"),
         on_error=keep_what_is_shown,
     )
     app.layout = lambda: shell(context, viewer())
@@ -113,4 +115,5 @@ def _add_callbacks(app: Dash, context: Context) -> None:
         Output("env", "data", allow_duplicate=True),
         Input("theme", "n_clicks"),
     )
+    palette.register(app, context, PAGES)
     pages.register(app, context)

@@ -13,7 +13,7 @@ def drift_figure(rows: Sequence[Day], palette: Palette) -> dict[str, Any]:
     """Mean probability of each sentiment a day, three panes on one time axis; days in UTC."""
     small = {"size": 12, "color": palette.second}
     axis = {"gridcolor": palette.line, "linecolor": palette.line, "tickfont": small, "fixedrange": True, "zeroline": False}
-    xs = [f"{row.at:%Y-%m-%d}" for row in rows]
+    xs: list[str | None] = [f"{row.at:%Y-%m-%d}" for row in rows] or [None]
     data, layout = [], {}
     for number, (name, step) in enumerate(PANES):
         key = "" if number == 0 else str(number + 1)
@@ -24,7 +24,7 @@ def drift_figure(rows: Sequence[Day], palette: Palette) -> dict[str, Any]:
                 "type": "scatter",
                 "mode": "lines+markers",
                 "name": name,
-                "x": xs or [None],
+                "x": xs,
                 "y": [round(value, 4) for value in values] or [None],
                 "customdata": [row.scored for row in rows],
                 "line": {"color": mood_color(palette, step) if step else palette.control, "width": 1.5},

@@ -16,12 +16,14 @@ def flow_figure(
 ) -> dict[str, Any]:
     """The whole figure; plain dictionaries, as plotly.js reads them."""
     half = window.step / 2
-    xs = [wall(row.at + half, now, tz) for row in rows]
+    # plotly.js draws NaN on an axis without a single point: one without a place is one
+    xs: list[str | None] = [wall(row.at + half, now, tz) for row in rows] or [None]
+    numbers: list[int | None] = [row.mentions for row in rows] or [None]
     counts = {
         "type": "bar",
         "name": "Mentions",
-        "x": xs or [None],
-        "y": [row.mentions for row in rows] or [None],
+        "x": xs,
+        "y": numbers,
         "width": window.step.total_seconds() * 900,
         "marker": {"color": palette.control},
         "hovertemplate": "%{y} mentions<extra></extra>",
@@ -81,12 +83,14 @@ def flow_figure(
     }
 
 
-def _line(name: str, xs: Sequence[str], ys: Sequence[float | None], axis: str, palette: Palette, dash: str) -> dict[str, Any]:
+def _line(
+    name: str, xs: Sequence[str | None], ys: Sequence[float | None], axis: str, palette: Palette, dash: str
+) -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "lines+markers",
         "name": name,
-        "x": xs or [None],
+        "x": xs,
         "y": ys or [None],
         "line": {"color": palette.text, "width": 1.5, "dash": dash},
         "marker": {"size": 4, "color": palette.text},

@@ -1,6 +1,7 @@
 /* Logging out, and what happens when the log-in has ended meanwhile. */
 (function () {
-  const token = () => (document.cookie.match(/(?:^|; )_csrf_token=([^;]*)/) || [])[1] || "";
+  const name = () => JSON.parse(document.getElementById("_dash-config").textContent).csrf_token_name;
+  const token = () => (document.cookie.split("; ").find((one) => one.startsWith(`${name()}=`)) || "").split("=")[1] || "";
   const logIn = () => location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
   window.squall.logIn = logIn;
   document.addEventListener("click", (event) => {

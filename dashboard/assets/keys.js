@@ -7,7 +7,7 @@
   const open = () => [...document.querySelectorAll("[role=dialog]")].some((element) => element.offsetParent !== null || getComputedStyle(element).position === "fixed");
   const press = (selector, root = document) => {
     const element = [...root.querySelectorAll(selector)].find(shown);
-    if (element) element.click();
+    if (element) { if (element.matches("input")) element.focus(); element.click(); }
     return Boolean(element);
   };
 

@@ -241,6 +241,12 @@
       if (asked) { squall.storySeen = revision; return ""; }
       return revision === squall.storySeen ? "" : "Newer items have come: read again";
     },
+    goFrom(path) {
+      if (!path) return noUpdate();
+      visit(path);
+      return false;
+    },
+    openHelp(clicks) { return Boolean(clicks); },
     close() { return false; },
     csv() { return true; },
     range(value) { address({ from: value ? `-${value}` : "" }); return noUpdate(); },

@@ -9,7 +9,7 @@ from dash import html
 from dashboard import formats
 from dashboard.components import marks
 from dashboard.components.panels import code, empty
-from dashboard.components.tables import table
+from dashboard.components.tables import Head, table
 from dashboard.reads.pipeline import Letter, OutboxRow, Partition, SourceRow, as_text, troubled
 from dashboard.scopes import pretty
 from dashboard.workers import Worker
@@ -28,7 +28,7 @@ def partitions_table(rows: Sequence[Partition], now: datetime | None, decided: t
     ]
     if decided:
         lines.append(["Decided up to", marks.moment(decided[0]), behind(decided[0]), marks.moment(decided[1], "wall")])
-    heads = [
+    heads: list[Head] = [
         "",
         ("Event time", "Of the last time record that came through"),
         (">Behind", "The pages' clock less it"),

@@ -8,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dashboard.clientside import HIDDEN, attributes
 from dashboard.components.account import account_menu
+from dashboard.components.palette import palette
 from dashboard.context import Context, Viewer, viewer
 from dashboard.reads.watchlists import watchlists
 from dashboard.theme import mantine_theme
@@ -75,8 +76,9 @@ def _links(where: str) -> list[Any]:
             leftSection=html.Span(className=f"icon icon-{name}", **HIDDEN),
             className=f"page-link page-link-{name}",
             id={"nav": where, "page": name},
+            **attributes(data_go=key),
         )
-        for label, path, name, _ in (BAR if where == "bar" else PAGES)
+        for label, path, name, key in (BAR if where == "bar" else PAGES)
     ]
 
 
@@ -138,6 +140,7 @@ def _header(context: Context) -> Any:
                 size=32,
                 **attributes(aria_label="Colours: automatic, light or dark"),
             ),
+            *palette(PAGES),
             *account_menu(),
         ],
         className="topbar",

@@ -5,8 +5,10 @@ from typing import Any
 
 from dash import html
 
+Head = str | tuple[str, str]
 
-def table(heads: Sequence[str | tuple[str, str]], rows: Sequence[Sequence[Any]], name: str = "") -> Any:
+
+def table(heads: Sequence[Head], rows: Sequence[Sequence[Any]], name: str = "") -> Any:
     """A table. A head that begins with `>` is that of numbers, which stand right; a pair adds a hint."""
     named = [head if isinstance(head, tuple) else (head, "") for head in heads]
     right = ["r num" if head.startswith(">") else "" for head, _ in named]

@@ -9,10 +9,12 @@ from dash import Dash, Input, Output, Patch, State, dcc, html, no_update
 from dashboard import figures, formats
 from dashboard.clientside import attributes, clientside
 from dashboard.components import marks
+from dashboard.components.movers import tones_table
 from dashboard.components.news import TALL, news_grid, news_rows
 from dashboard.components.panels import code, empty, page, panel
 from dashboard.context import Context, first_range, span_of, viewer
 from dashboard.ranges import PRESETS, buckets, zone_label
+from dashboard.reads.movers import tones, topics_of
 from dashboard.rows import NewsRow
 from dashboard.scopes import MARKET, Names, scope_path
 
@@ -67,6 +69,7 @@ def render(context: Context, scope: str, search: str | None) -> Any:
                         name="stories",
                         note=html.Span(_said(rows), id="stories-count"),
                     ),
+                    *_around(kind, _tones(context, scope, preset, now, names)),
                     *_received(context, name if kind == "company" else "", now),
                 ],
                 className="below",
@@ -131,9 +134,41 @@ def register(app: Dash, context: Context) -> None:
         rows = _news(context, scope, preset, now) if now else []
         return news_rows(rows, context.reader.names()), _said(rows), _open(context, scope)
 
+    @app.callback(
+        Output("company-topics", "children"),
+        Output("company-peers", "children"),
+        Input("rev-scope", "data"),
+        Input("range", "value"),
+        State("scope", "data"),
+        prevent_initial_call=True,
+    )
+    def around(_revision: str, preset: str, scope: str) -> tuple[Any, Any]:
+        now = context.reader.clock()
+        return _tones(context, scope, preset, now, context.reader.names()) if now else (no_update, no_update)
+
     clientside(app, "goTo", Output("picker", "error"), Input("picker", "value"), State("scope", "data"))
     clientside(app, "range", Input("range", "value"))
     clientside(app, "clicked", Output("chart", "clickData"), Input("chart", "clickData"))
+
+
+def _tones(context: Context, scope: str, preset: str, now: datetime, names: Names) -> tuple[Any, Any]:
+    """The topics of a company, and the companies of its sector; of a sector, its companies."""
+    kind, _, name = scope.partition(":")
+    span = (now - span_of(preset), now + timedelta(days=1))
+    sector = names.sectors.get(name) if kind == "company" else name if kind == "sector" else None
+    peers = [f"company:{key}" for key, one in names.sectors.items() if one == sector and key != name][:500]
+    topics = topics_of(context.reader, name, *span) if kind == "company" else []
+    near = tones(context.reader, peers, *span) if peers else []
+    return tones_table(topics, names, "Topic"), tones_table(near, names, "Company")
+
+
+def _around(kind: str, tables: tuple[Any, Any]) -> list[Any]:
+    topics = panel("Topics", html.Div(tables[0], id="company-topics"), name="topics", note="of its news in the range")
+    words = "others of its sector" if kind == "company" else "of which most was said"
+    peers = panel(
+        "Peers" if kind == "company" else "Companies", html.Div(tables[1], id="company-peers"), name="peers", note=words
+    )
+    return [html.Div([topics, peers], className="around", hidden=kind not in {"company", "sector"})]
 
 
 def _head(title: list[Any], picker: Any) -> Any:

@@ -12,7 +12,7 @@ from dashboard.agreement import agreements, overall
 from dashboard.clientside import attributes
 from dashboard.components import marks
 from dashboard.components.panels import code, empty, page, panel
-from dashboard.components.tables import table
+from dashboard.components.tables import Head, table
 from dashboard.context import Context, actor, asked, may
 from dashboard.reads import labels as reads
 from dashboard.reads.labels import QUEUES, SENTIMENTS, Answer, Item
@@ -225,7 +225,14 @@ def _card(item: Item | None, queue: str, names: Names) -> Any:
 def _given(rows: list[reads.Given]) -> Any:
     if not rows:
         return empty("Nobody has labelled anything yet.", "Press 1, 2 or 3 for the item above. Labels feed the next training.")
-    heads = ["When", "Who", "Headline", "Said", ("Model", "What the model had said"), ("Others", "Who else labelled it")]
+    heads: list[Head] = [
+        "When",
+        "Who",
+        "Headline",
+        "Said",
+        ("Model", "What the model had said"),
+        ("Others", "Who else labelled it"),
+    ]
     return table(
         heads,
         [

@@ -9,7 +9,7 @@ from dashboard import formats
 from dashboard.components import marks
 from dashboard.components.news import TALL
 from dashboard.components.panels import code, empty, page, panel
-from dashboard.components.tables import table
+from dashboard.components.tables import Head, table
 from dashboard.context import Context, viewer
 from dashboard.drift_figure import drift_figure
 from dashboard.reads import models as reads
@@ -146,7 +146,7 @@ def _metrics(rows: Sequence[Version]) -> Any:
         better = f" ({formats.signed((first[name] - value) * 100, 1)})" if measured[index] is not first and name in first else ""
         return f"{value * 100:.1f} %{better}"
 
-    heads: list[str | tuple[str, str]] = ["", *(f">{row.version}" for row in rows)]
+    heads: list[Head] = ["", *(f">{row.version}" for row in rows)]
     lines = [[pretty(name).replace("Tfns", "TFNS"), *(cell(index, name) for index in range(len(rows)))] for name in names]
     note = html.P("In brackets: how much better the newest is, in points.", className="note") if len(rows) > 1 else None
     return html.Div([table(heads, lines), note])

@@ -9,17 +9,22 @@ from dash import Dash, Input, Output, html
 from dashboard.clientside import attributes, clientside
 from dashboard.components.heat import heat_map
 from dashboard.components.incidents import open_list, verdict
+from dashboard.components.movers import movers_table
 from dashboard.components.news import news_grid, news_rows
 from dashboard.components.panels import code, empty, page, panel
+from dashboard.components.pipeline import sources_table
 from dashboard.context import Context, first_range, limit_to, span_of, viewer
 from dashboard.formats import step_words
 from dashboard.ranges import PRESETS, buckets
+from dashboard.reads.movers import movers
+from dashboard.reads.pipeline import sources
 from dashboard.rows import NewsRow
 from dashboard.scopes import MARKET
 
 HEAT_COLUMNS = 31
 HEAT_ROWS = 40
 TAPE = 100
+TURNED = "Turned"
 LONG_AGO = timedelta(days=365)
 
 
@@ -33,6 +38,9 @@ def render(context: Context, search: str | None) -> Any:
     title, short = _verdict(context, last)
     ranges = dmc.SegmentedControl(
         id="now-range", data=list(PRESETS), value=preset, size="xs", **attributes(aria_label="Range of the mood map")
+    )
+    choice = dmc.SegmentedControl(
+        id="now-moved", data=[TURNED, "Against the price"], value=TURNED, size="xs", **attributes(aria_label="Which movers")
     )
     names = context.reader.names()
     tape = news_grid("tape", _tape(context, now), names, viewer().size, with_company=True)
@@ -49,6 +57,8 @@ def render(context: Context, search: str | None) -> Any:
                         aside=ranges,
                         note=html.Span(id="now-step"),
                     ),
+                    panel("Movers", html.Div(_movers(context, now, TURNED), id="now-movers"), name="movers", aside=choice),
+                    panel("Sources", html.Div(sources_table(sources(context.reader)), id="now-sources"), name="now-sources"),
                     panel("Latest scored news", tape, name="tape", aside=html.Button(id="held", className="held", type="button")),
                 ],
                 className="columns",
@@ -56,6 +66,7 @@ def render(context: Context, search: str | None) -> Any:
         ],
         name="now",
         title=short,
+        ticks=True,
     )
 
 
@@ -90,12 +101,27 @@ def register(app: Dash, context: Context) -> None:
         rows = context.reader.incidents(start=window.start, only=limit_to(context))
         return heat_map(moods, rows, window, now, context.reader.names(), tz, HEAT_ROWS), f"one cell: {step_words(window.step)}"
 
+    @app.callback(
+        Output("now-movers", "children"),
+        Output("now-sources", "children"),
+        Input("rev-tick", "data"),
+        Input("now-moved", "value"),
+        prevent_initial_call=True,
+    )
+    def moved(_tick: Any, kind: str) -> tuple[Any, Any]:
+        now = context.reader.clock()
+        return _movers(context, now, kind) if now else None, sources_table(sources(context.reader))
+
     clientside(app, "range", Input("now-range", "value"))
 
     @app.callback(Output("tape", "rowData"), Input("rev-news", "data"), prevent_initial_call=True)
     def tape(_revision: str) -> list[dict[str, Any]]:
         now = context.reader.clock()
         return news_rows(_tape(context, now), context.reader.names()) if now else []
+
+
+def _movers(context: Context, now: datetime, kind: str) -> Any:
+    return movers_table(movers(context.reader, now, limit_to(context)), context.reader.names(), kind)
 
 
 def _tape(context: Context, now: datetime) -> list[NewsRow]:

@@ -171,7 +171,7 @@ def _story(row: StoryRow, items: Sequence[ItemRow], names: Names) -> Any:
         ],
         className="wide" if wide else "",
     )
-    return html.Details([head, html.Ul([_item(item, names) for item in items])], className="story", id=f"story-{row.id}")
+    return html.Details([head, html.Ul([_item(item, names) for item in items])], className="story")
 
 
 def _item(row: ItemRow, names: Names) -> Any:

@@ -100,7 +100,7 @@ def dashboard(url: str, namespace: str, **settings: str) -> Iterator[str]:
         yield address
     finally:
         process.terminate()
-        process.wait(15)
+        process.wait(60)
 
 
 def wait_for(url: str, seconds: float = 180) -> bytes:

@@ -62,7 +62,7 @@ def log_in(app: Dash) -> LogIn:
 
 
 def token(client: FlaskClient) -> str:
-    cookie = client.get_cookie("_csrf_token")
+    cookie = client.get_cookie("squall_token_demo")
     return cookie.value if cookie else ""
 
 
@@ -79,7 +79,8 @@ def call(client: FlaskClient, output: str, **headers: str) -> Any:
 
 def audit(engine: Engine) -> list[tuple[str, str, str]]:
     with engine.connect() as connection:
-        return [tuple(row) for row in connection.execute(text("SELECT actor, act, subject FROM audit ORDER BY id"))]
+        rows = connection.execute(text("SELECT actor, act, subject FROM audit ORDER BY id"))
+        return [(row.actor, row.act, row.subject) for row in rows]
 
 
 def test_nobody_gets_anything_but_the_log_in(app: Dash) -> None:
@@ -162,10 +163,10 @@ def test_requests_without_token_or_from_another_site_are_refused(log_in: LogIn) 
 def test_cookie_is_guarded_and_dies_with_the_log_out(app: Dash, log_in: LogIn, people: Engine) -> None:
     client = log_in("one-viewer")
     answer = attempt(app.server.test_client(), "one-viewer", PASSWORD)
-    header = next(one for one in answer.headers.getlist("Set-Cookie") if one.startswith("squall_session="))
+    header = next(one for one in answer.headers.getlist("Set-Cookie") if one.startswith("squall_session_demo="))
     assert all(word in header for word in ("HttpOnly", "SameSite=Lax", "Expires="))
     thief = app.server.test_client()
-    thief.set_cookie("squall_session", client.get_cookie("squall_session").value)  # type: ignore[union-attr]
+    thief.set_cookie("squall_session_demo", client.get_cookie("squall_session_demo").value)  # type: ignore[union-attr]
     assert thief.get("/_dash-layout").status_code == 200
     assert client.post("/logout", headers={"X-CSRFToken": token(client)}).headers["Location"] == "/login"
     assert thief.get("/_dash-layout").status_code == 401

@@ -1,20 +1,32 @@
 """What a person does to an incident, by mouse and by key, and who is said to have done it."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 from sqlalchemy import Engine, text
 
+from dashboard.screenshots import settled
 from tests.browser import seed
 from tests.browser.conftest import Visit
 from tests.browser.world import NOW
 
 
-@pytest.fixture(scope="module")
-def own(world: Engine) -> str:
-    """An incident that only these tests touch."""
-    return seed.incident(world, "boeing", NOW, "firing", "medium")
+@pytest.fixture
+def own(world: Engine) -> Iterator[str]:
+    """An incident that only one test touches; the world is as before afterwards."""
+    yield seed.incident(world, "boeing", NOW, "firing", "medium")
+    with world.begin() as connection:
+        connection.execute(text("DELETE FROM incident WHERE scope = 'company:boeing' AND opened_at = :at"), {"at": NOW})
+        connection.execute(text("DELETE FROM silence"))
+
+
+def pressed(page: Any, key: str) -> None:
+    """Press a key when no question is open any more."""
+    expect(page.locator("#act-yes")).to_be_hidden()
+    page.keyboard.press(key)
+    expect(page.locator("#act-yes")).to_be_visible()
 
 
 def audit(world: Engine, incident: str) -> list[tuple[Any, ...]]:
@@ -25,6 +37,7 @@ def audit(world: Engine, incident: str) -> list[tuple[Any, ...]]:
 
 def test_acknowledge_note_silence_and_false_with_undo(visit: Visit, world: Engine, own: str) -> None:
     page = visit(f"/incidents?sel={own}").page
+    settled(page)
     detail = page.locator("#incident-detail")
     expect(detail).to_contain_text("Boeing")
     detail.get_by_role("button", name="Acknowledge").click()
@@ -33,14 +46,14 @@ def test_acknowledge_note_silence_and_false_with_undo(visit: Visit, world: Engin
     expect(detail).to_contain_text("Acknowledged by local")
     expect(detail.get_by_role("button", name="Acknowledge")).to_be_disabled()
 
-    page.keyboard.press("n")
+    pressed(page, "n")
     page.locator("#act-yes").click()
     expect(page.locator("#act-error")).to_contain_text("a word is needed")
     page.locator("#act-text").fill("Their press office <b>denies</b> it")
     page.locator("#act-yes").click()
     expect(detail.locator(".timeline")).to_contain_text("“Their press office <b>denies</b> it”")
 
-    page.keyboard.press("s")
+    pressed(page, "s")
     page.locator("#act-lasts").get_by_text("1 day", exact=True).click()
     page.locator("#act-text").fill("Known, a recall")
     page.locator("#act-yes").click()
@@ -48,7 +61,7 @@ def test_acknowledge_note_silence_and_false_with_undo(visit: Visit, world: Engin
     page.locator(".done-line").get_by_role("button", name="Undo").click()
     expect(detail.locator(".standing", has_text="Silenced until")).to_have_count(0)
 
-    page.keyboard.press("f")
+    pressed(page, "f")
     page.locator("#act-text").fill("Old news told again")
     page.locator("#act-yes").click()
     expect(detail.locator(".standing", has_text="false alarm")).to_contain_text("“Old news told again”")
@@ -58,14 +71,14 @@ def test_acknowledge_note_silence_and_false_with_undo(visit: Visit, world: Engin
     assert audit(world, own) == [(kind, "local") for kind in kinds]
 
 
-def test_what_another_does_is_seen(visit: Visit, world: Engine, own: str) -> None:
-    other = seed.incident(world, "ibm", NOW, "firing", "medium")
-    page = visit(f"/incidents?sel={other}").page
+def test_what_another_does_is_seen(visit: Visit, own: str) -> None:
+    page = visit(f"/incidents?sel={own}").page
     expect(page.locator("#incident-detail .state")).to_have_text("Firing")
-    second = visit(f"/incidents?sel={other}").page
-    second.keyboard.press("a")
+    second = visit(f"/incidents?sel={own}").page
+    settled(second)
+    pressed(second, "a")
     second.locator("#act-yes").click()
     expect(page.locator("#incident-detail")).to_contain_text("Acknowledged by local")
     page.keyboard.press("Escape")
-    page.keyboard.press("k")
-    expect(page.locator("#incident-detail .detail-head h2")).not_to_have_text("IBM")
+    page.keyboard.press("j")
+    expect(page.locator("#incident-detail .detail-head h2")).not_to_have_text("Boeing")

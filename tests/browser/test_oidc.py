@@ -82,7 +82,8 @@ def provider() -> Iterator[Provider]:
 def client(provider: Provider, world: Engine, postgres: serve.Database, tmp_path: Path) -> FlaskClient:
     oidc = OidcSettings(issuer=provider.address, client_id="squall", label="Harbour ID", role_claim="groups")
     settings = Settings(home=tmp_path, namespace="demo", oidc=oidc)
-    return create_app(settings, postgres.url).server.test_client()
+    visitor: FlaskClient = create_app(settings, postgres.url).server.test_client()
+    return visitor
 
 
 def go(client: FlaskClient, *, state: str | None = None) -> Any:
@@ -94,7 +95,8 @@ def go(client: FlaskClient, *, state: str | None = None) -> Any:
 
 def role(world: Engine, name: str) -> str | None:
     with world.connect() as connection:
-        return connection.execute(text("SELECT role FROM user_account WHERE name = :name"), {"name": name}).scalar()
+        found: str | None = connection.execute(text("SELECT role FROM user_account WHERE name = :name"), {"name": name}).scalar()
+    return found
 
 
 def test_who_the_provider_knows_gets_in_with_the_role_of_the_claim(
