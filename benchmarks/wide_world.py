@@ -22,7 +22,7 @@ CREATE TEMP TABLE made AS
 SELECT n, 'company-' || c AS company_id, 'sector-' || c % :sectors AS sector,
        'topic-' || (c * 7 + (random() * :each)::int % :each) % :topics AS topic, at,
        (1000000 * tone * (tone < 0)::int * -1 + 50000)::int AS negative,
-       (1000000 * tone * (tone > 0)::int + 40000)::int AS positive, 400000 + (600000 * random())::int AS weight
+       (1000000 * tone * (tone > 0)::int + 40000)::int AS positive, 4000 + (6000 * random())::int AS undiluted
 FROM (SELECT n, floor(random() ^ 2 * :companies)::int AS c, (random() * 1.8 - 0.9) AS tone,
              CAST(:now AS timestamptz) - random() * CAST(:span AS interval) AS at
       FROM generate_series(CAST(:first AS bigint), CAST(:last AS bigint)) n) drawn
@@ -43,9 +43,9 @@ SELECT 'm' || n, at, 'a' || n, 'a' || n, company_id, sector, 90, 100, 100, 10000
 """,
     """
 INSERT INTO score (mention_id, model_version, event_time, revision, decision, negative, neutral, positive, topic, topics,
-                   features, company_id, sector, share, sector_share, weight, withdrawn, late)
+                   features, company_id, sector, share, sector_share, undiluted, weight, withdrawn, late)
 SELECT 'm' || n, 'bench', at, 1, 1, negative, 1000000 - negative - positive, positive, topic, '{}', '{}', company_id, sector,
-       1000000, 1000000, weight, false, false FROM made
+       1000000, 1000000, undiluted, weight, false, false FROM made
 """,
     """
 INSERT INTO mood (scope, minute, late, mentions, items, negative, positive, weight, negative_weight, positive_weight)

@@ -119,7 +119,7 @@ class NmfAlignment(nn.Module):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             solver.fit(torch.cat(parts, dim=1).numpy())
-        bases = torch.from_numpy(solver.components_).float().split([part.shape[1] for part in parts], dim=1)
+        bases = torch.split(torch.from_numpy(solver.components_).float(), [part.shape[1] for part in parts], dim=1)
         for m, (basis, view) in enumerate(zip(bases, views, strict=True)):
             scaled = basis * view.shape[1] ** 0.5
             self.get_buffer(f"basis_{m}").copy_(scaled)

@@ -16,7 +16,8 @@ def write_stocknet(data_dir: Path, seed: int = 1) -> Path:
     folder = data_dir / "stocknet"
     folder.mkdir(parents=True)
     days = pd.bdate_range(FIRST, LAST)
-    bars, tweets = [], []
+    bars: list[pd.DataFrame] = []
+    tweets: list[tuple[pd.Timestamp, str, str, str]] = []
     for number, ticker in enumerate(TICKERS):
         returns = rng.normal(0, 0.015, len(days))
         close = 50 * np.exp(np.cumsum(returns))
@@ -25,7 +26,7 @@ def write_stocknet(data_dir: Path, seed: int = 1) -> Path:
         volume = rng.integers(1_000, 9_000, len(days)).astype(float)
         values = {"open": opened, "high": high, "low": low, "close": close, "adj_close": close * 0.9, "volume": volume}
         bars.append(pd.DataFrame({"ticker": ticker, "date": days.strftime("%Y-%m-%d"), **values}))
-        for place in np.flatnonzero(days >= TWEETS_FROM)[:: number + 1]:
+        for place in np.flatnonzero(days >= pd.Timestamp(TWEETS_FROM))[:: number + 1]:
             tone = "gains" if returns[place] > 0 else "slips"
             at = days[place] - pd.Timedelta(hours=20)
             tweets.append((at.tz_localize("UTC"), ticker, f"{len(tweets)}", f"${ticker} {tone} as dealers meet in room {place}"))

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,7 @@ def _detectors(scenes: list[str], options: argparse.Namespace, console: Console)
 def _tables(result: dict[str, Any], console: Console) -> list[str]:
     parts = [f"{result['hardware']}; {result['seeds']} seeds, searches of {result['search']} configurations.\n"]
 
-    def add(title: str, header: tuple[str, ...], body: list[tuple[str, ...]]) -> None:
+    def add(title: str, header: tuple[str, ...], body: Sequence[tuple[str, ...]]) -> None:
         report.show(console, title, header, body)
         parts.append(report.markdown(title, header, body))
 

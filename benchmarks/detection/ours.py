@@ -72,12 +72,13 @@ def squall(many: Sequence[Series], config: Config) -> list[Scores]:  # noqa: ARG
         for signal in detector.step(minute, arrivals):
             score = signal.surprise if signal.share_up else -np.inf
             found.append((numbers[signal.scope], (minute - series.origin) // ROW, score))
-    scope, row, score = (np.array(column) for column in zip(*found, strict=True))
+    numbered = np.array(found, dtype=float).reshape(-1, 3)
+    scope, row, scores = numbered[:, 0].astype(np.int64), numbered[:, 1].astype(np.int64), numbered[:, 2]
     order = np.lexsort((row, scope))
-    scope, row, score = scope[order], row[order], score[order]
+    scope, row, scores = scope[order], row[order], scores[order]
     edges = np.searchsorted(scope, np.cumsum([0, *(len(one.scopes) for one in many)]))
     return [
-        Scores(scope[low:high] - start, row[low:high], score[low:high])
+        Scores(scope[low:high] - start, row[low:high], scores[low:high])
         for low, high, start in zip(edges, edges[1:], np.cumsum([0, *(len(one.scopes) for one in many)]), strict=False)
     ]
 

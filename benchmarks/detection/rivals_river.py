@@ -1,5 +1,7 @@
 """river's detectors as rivals: ADWIN on a lattice of half-hours of a scope, half-space trees on features of all scopes."""
 
+from typing import Any
+
 import numpy as np
 from river.anomaly import HalfSpaceTrees
 from river.drift import ADWIN
@@ -24,7 +26,7 @@ def adwin(series: Series, config: Config) -> Scores:
     for scope in range(len(series.scopes)):
         mine = slice(edges[scope], edges[scope + 1])
         lattice = np.bincount(rows.row[mine] // step, rows.value[mine], length)
-        detector = ADWIN(delta=config["delta"], clock=1, min_window_length=1, grace_period=1)
+        detector: Any = ADWIN(delta=config["delta"], clock=1, min_window_length=1, grace_period=1)  # type: ignore[no-untyped-call]
         before = 0.0
         for place, value in enumerate(lattice.tolist()):
             detector.update(value)
@@ -47,7 +49,7 @@ def half_space_trees(series: Series, config: Config) -> Scores:
         features.append(np.clip(np.log1p(now) / 4, 0, 1))
         features.append(np.clip(0.5 + np.log((now + 0.1) / (mean * window + 0.1)) / 10, 0, 1))
     table = np.array(features).T
-    forest = HalfSpaceTrees(n_trees=config["trees"], height=config["height"], window_size=config["window"], seed=1)
+    forest: Any = HalfSpaceTrees(n_trees=config["trees"], height=config["height"], window_size=config["window"], seed=1)
     score = np.zeros(len(table))
     names = range(table.shape[1])
     for place in np.lexsort((rows.scope, rows.row)):

@@ -6,7 +6,6 @@ The result is cached under `SQUALL_HOME`, by a hash of the tweets' file, the mod
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,7 +49,7 @@ def tweets(settings: Settings) -> "pd.DataFrame":
     relevances, spans = _links(frame)
     leader = _leaders(frame, settings)
     negative = np.zeros(len(frame), np.float32)
-    passages = [Passage(str(frame["text"].iat[row]), spans[row]) for row in np.flatnonzero(leader)]
+    passages = [Passage(str(frame["text"].iat[row]), spans[row]) for row in np.flatnonzero(leader).tolist()]
     negative[leader] = _negatives(passages, settings, "scoring tweets", cache.with_suffix(".npy"))
     made = pd.DataFrame(
         {
@@ -85,7 +84,7 @@ def negative_stories(settings: Settings, frame: "pd.DataFrame", year: int) -> "p
         other = str(rng.choice(names[names != row.ticker]))
         passages.append(_renamed(str(row.text), str(row.ticker), (int(row.start), int(row.end)), other))
     scored = _negatives(passages, settings, f"scoring renamed stories of {year}", cache.with_suffix(".npy"))
-    made = own[["ticker", "relevance"]].assign(negative=scored)
+    made: pd.DataFrame = own[["ticker", "relevance"]].assign(negative=scored)
     _store(made, cache)
     return made
 
@@ -116,11 +115,13 @@ def sectors(settings: Settings) -> dict[str, str]:
 
 def _links(frame: "pd.DataFrame") -> tuple[list[int], list[tuple[int, int] | None]]:
     """Relevance and span of each row's company; where the text names it nowhere, those of a mere hint."""
+    import pandas as pd
+
     table = load_companies()
     linker, index = Linker(table), TickerIndex(table)
     relevances, spans = [0] * len(frame), [None] * len(frame)  # type: list[int], list[tuple[int, int] | None]
-    for rows in _together(frame["id"]):
-        at: datetime = frame["created_at"].iat[rows[0]].to_pydatetime()
+    for rows in _together(list(frame["id"])):
+        at = pd.Timestamp(str(frame["created_at"].iat[rows[0]])).to_pydatetime()
         tickers = [str(frame["ticker"].iat[row]) for row in rows]
         links = {link.company_id: link for link in linker.link(str(frame["text"].iat[rows[0]]), "", tickers, at)}
         for row, ticker in zip(rows, tickers, strict=True):

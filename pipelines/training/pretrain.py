@@ -112,7 +112,7 @@ def train_price(encoder: PriceEncoder, data: StockNet, recipe: PretrainRecipe, r
     windows = torch.from_numpy(np.stack([_window(data, market, t, end) for t, end in places[: recipe.price_windows]]))
     optimizer = torch.optim.AdamW(encoder.parameters(), lr=recipe.learning_rate)
     for epoch in range(recipe.price_epochs):
-        for batch in windows[torch.randperm(len(windows))].split(recipe.batch_size):
+        for batch in torch.split(windows[torch.randperm(len(windows))], recipe.batch_size):
             _step(optimizer, encoder.loss(batch))
         report("price encoder", epoch + 1, recipe.price_epochs)
 

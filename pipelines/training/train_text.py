@@ -133,8 +133,7 @@ class Trainer:
         self.network.train()
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=computes_in_bf16(self.device)):
             sentiment, topic = self.network(**{k: v.to(self.device) for k, v in collate(tokens).items()})
-        losses = [self._loss(logits.float(), rows, task) for task, logits in (("sentiment", sentiment), ("topic", topic))]
-        loss = torch.stack(losses).sum() / len(rows)
+        loss = (self._loss(sentiment.float(), rows, "sentiment") + self._loss(topic.float(), rows, "topic")) / len(rows)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.trainable.values(), self.recipe.clip)
         self.optimizer.step()
@@ -219,7 +218,7 @@ def ask(engine: Engine, rows: Sequence[Row]) -> Answers:
 
 def computes_in_bf16(device: torch.device) -> bool:
     """Whether bfloat16 is fast on the device: on CUDA, and on CPUs with instructions for it."""
-    return device.type == "cuda" or bool(torch.cpu._is_avx512_bf16_supported())  # type: ignore[no-untyped-call]
+    return device.type == "cuda" or bool(torch.cpu._is_avx512_bf16_supported())
 
 
 def epoch_batches(

@@ -107,7 +107,7 @@ def assert_squall_knows(line: str, values: dict[str, str]) -> None:
     assert set(re.findall(r"\$(\w+)", line)) == values.keys()
     assert "{{" not in line, "values come as variables, never as the shell's text"
     words = ["1" if word == "$RATE" else "2026-01-05" if word.startswith("$") else word for word in shlex.split(line)]
-    command: click.Command = typer.main.get_command(app)
+    command: Any = typer.main.get_command(app)
     context = click.Context(command)
     while isinstance(command, click.Group):
         found = command.get_command(context, words.pop(0))

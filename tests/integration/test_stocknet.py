@@ -19,18 +19,22 @@ BARS_FROM = "2014-06-01"
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"{FOLDER} is absent: SQUALL_DATA_DIR names no folder with stocknet")
 
 
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+
+
 def tweets() -> list[dict[str, Any]]:
     """One row a tweet; what it is about is left to the linker."""
     frame = pd.read_parquet(FOLDER / "tweets.parquet")
     frame = frame[(frame.created_at >= FIRST) & (frame.created_at < LAST)].drop_duplicates("id").sort_values(["created_at", "id"])
     columns = {"created_at": "published_at", "text": "title", "id": "guid"}
-    return list(frame.rename(columns=columns)[list(columns.values())].to_dict("records"))
+    return records(frame.rename(columns=columns)[list(columns.values())])
 
 
 def bars() -> list[dict[str, Any]]:
     frame = pd.read_parquet(FOLDER / "prices.parquet").rename(columns={"date": "start"})
     frame = frame[(frame.start >= BARS_FROM) & (frame.start < str(LAST.date()))]
-    return list(frame[["ticker", "start", "open", "high", "low", "close", "volume"]].to_dict("records"))
+    return records(frame[["ticker", "start", "open", "high", "low", "close", "volume"]])
 
 
 @pytest.fixture(scope="module")

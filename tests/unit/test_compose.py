@@ -65,7 +65,7 @@ COMMANDS = [
 
 @pytest.mark.parametrize(("service", "words"), COMMANDS, ids=lambda value: value if isinstance(value, str) else " ".join(value))
 def test_every_squall_command_exists_with_its_options(service: str, words: list[str]) -> None:
-    command: click.Command = typer.main.get_command(app)
+    command: Any = typer.main.get_command(app)
     rest = words[1:]
     context = click.Context(command)
     while isinstance(command, click.Group):
@@ -100,7 +100,7 @@ def test_ports_and_health_paths_are_those_that_the_code_serves(tmp_path: Path) -
     checks = {name: " ".join(test) for name, test in every_check()}
     settings = Settings(home=tmp_path)
     pages = create_app(settings, "postgresql://nobody@127.0.0.1:1/nothing").server
-    token = HttpSettings(token="0123456789abcdef0123")  # type: ignore[arg-type]
+    token = HttpSettings(token="0123456789abcdef0123")
     endpoint = Endpoint(None, token).app()  # type: ignore[arg-type]
     routes = {
         "dashboard": {str(rule) for rule in pages.url_map.iter_rules()},
@@ -204,7 +204,7 @@ def test_the_example_explains_every_variable_and_names_no_unknown_one(monkeypatc
     for number, line in enumerate(lines):
         assert not re.match(r"\w+=", line) or lines[number - 1].startswith("#") or "=" in lines[number - 1], f"{line}: why?"
     (tmp_path / ".env").write_text("\n".join(lines))
-    assert get_settings() == Settings(_env_file=None)  # type: ignore[call-arg]
+    assert get_settings() == Settings(_env_file=None)
 
 
 def test_the_image_is_built_from_files_that_are_there_and_not_ignored() -> None:

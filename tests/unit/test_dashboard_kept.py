@@ -59,9 +59,13 @@ def test_many_who_want_the_same_new_thing_cause_one_reading() -> None:
     kept, readings = Kept(), []
     all_here = threading.Barrier(8)
 
+    def read() -> str:
+        readings.append(1)
+        return "value"
+
     def ask() -> None:
         all_here.wait(30)
-        kept.get("key", 60, lambda: readings.append(1) or "value")
+        kept.get("key", 60, read)
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:
