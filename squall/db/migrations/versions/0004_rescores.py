@@ -1,7 +1,7 @@
 """what other model versions say of mentions
 
 Revision ID: 0004
-Revises: 0001
+Revises: 0003
 """
 
 import sqlalchemy as sa
