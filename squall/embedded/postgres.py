@@ -230,8 +230,10 @@ def _make_data(data: Path, binaries: Path, user: str | None) -> None:
         extra_groups=[] if user else None,
     )
     if done.returncode:
-        last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no output"]
-        raise ServiceError(f"Postgres cannot make its data in {data}: {last[0]}")
+        lines = (done.stderr or done.stdout).strip().splitlines() or ["no output"]
+        # What follows the first error is about cleaning up.
+        said = next((line for line in lines if "error:" in line or "FATAL:" in line), lines[-1])
+        raise ServiceError(f"Postgres cannot make its data in {data}: {said}")
     try:
         draft.rename(data)
     except OSError:
