@@ -13,7 +13,7 @@ RUN python3 -m venv $TOOLS && $TOOLS/bin/python -m pip install --quiet "uv==$UV_
 FROM install AS install-squall
 ENV VENV=/opt/squall
 WORKDIR /src
-RUN python3 -m venv $VENV
+RUN python3 -m venv --without-pip $VENV
 COPY pyproject.toml README.md requirements.lock ./
 COPY squall squall
 COPY pipelines pipelines
