@@ -31,6 +31,7 @@ CONFIG: dict[str, Any] = {
     "batch_size": 128,
     "pretrain": {"price_windows": 128, "price_epochs": 1, "charts": 64, "chart_epochs": 1},
 }
+PAGE = "results.md"
 
 
 def squall(home: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -52,6 +53,15 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+@pytest.fixture(scope="module")
+def told(home: Path) -> dict[str, Any]:
+    """What the evaluation says; its page is written too."""
+    judged = squall(home, "evaluate", "fused", "--json", "--page", str(home / PAGE))
+    assert judged.returncode == 0, judged.stderr
+    found: dict[str, Any] = json.loads(judged.stdout)
+    return found
+
+
 def test_every_run_leaves_predictions_with_ids_and_the_hash_of_the_split(home: Path) -> None:
     runs = sorted((home / "train" / "fused").rglob(SUMMARY))
     assert [str(run.parent.relative_to(home / "train" / "fused")) for run in runs] == [
@@ -68,17 +78,14 @@ def test_every_run_leaves_predictions_with_ids_and_the_hash_of_the_split(home: P
         assert {"fusion", "alignment", "reconstruction", "dev_fusion"} <= curves[0].keys()
 
 
-def test_all_figures_come_from_the_predictions(home: Path, tmp_path: Path) -> None:
-    page = tmp_path / "results.md"
-    judged = squall(home, "evaluate", "fused", "--json", "--page", str(page))
-    assert judged.returncode == 0, judged.stderr
-    told = json.loads(judged.stdout)
+def test_all_figures_come_from_the_predictions(home: Path, told: dict[str, Any]) -> None:
     # Falls are judged on every company and day of 2015, directions where there is one.
     assert told["impact"]["rows"] == 3 * len(pd.bdate_range("2015-01-01", "2015-12-31")) > told["tasks"]["adjusted"]["B"]["rows"]
     raw = told["tasks"]["raw"]["B"]
     gap, low, high = raw["fused_less"]["text"]
     assert low <= gap <= high
     assert gap == pytest.approx(raw["fused"]["accuracy"] - raw["text"]["accuracy"], abs=2e-4)
+    page = home / PAGE
     first = page.read_text()
     assert BEGIN in first
     assert END in first
@@ -86,13 +93,12 @@ def test_all_figures_come_from_the_predictions(home: Path, tmp_path: Path) -> No
     assert page.read_text() == first
 
 
-def test_the_model_of_the_last_fold_is_written_with_the_heads_that_proved_themselves(home: Path) -> None:
+def test_the_model_of_the_last_fold_is_written_with_the_heads_that_proved_themselves(home: Path, told: dict[str, Any]) -> None:
     version = load_engine(Settings(home=home, model=ModelSettings(device="cpu", threads=1))).version
     artifact = load_fused(home / "train" / "fused" / "artifact", version)
     assert artifact.manifest["training"]["run"] == "adjusted/fused/2015-q4/seed-1"
-    judged = json.loads(squall(home, "evaluate", "fused", "--json").stdout)
     # Price and chart were not trained by themselves here, so nothing shows that direction is better than they are.
-    assert artifact.manifest["heads"] == {"impact": judged["impact"]["ships"], "direction": False}
+    assert artifact.manifest["heads"] == {"impact": told["impact"]["ships"], "direction": False}
 
 
 def test_a_run_that_was_stopped_goes_on_to_the_same_result(home: Path, tmp_path: Path) -> None:

@@ -15,14 +15,16 @@ from tests.compose import ROOT, lineage
 VARIABLES = ("PATH", "HOME", "LANG", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
 CACHED = "--no-cache "
 """An image has no use for a cache; here it is what keeps the test short."""
+QUICK = {"UV_COMPILE_BYTECODE": "0", "UV_LINK_MODE": "hardlink"}
+"""An image wants files of its own, compiled ahead; here that is most of the time, and changes nothing that is asked below."""
 
 
-def build(target: str, folder: Path, places: dict[str, Path]) -> None:
+def build(target: str, folder: Path, values: dict[str, str]) -> None:
     """Run the COPY, ENV and RUN steps of a stage and of those that it starts from, below the one that makes users.
 
     Args:
         folder: stands for the working directory.
-        places: what stands for the folders that the named variables of the Dockerfile hold.
+        values: what variables of the Dockerfile hold here: folders, and what makes it quick.
     """
     environment = {name: os.environ[name] for name in os.environ if name in VARIABLES or name.startswith(("PIP_", "UV_"))}
     for stage in lineage(target):
@@ -31,7 +33,7 @@ def build(target: str, folder: Path, places: dict[str, Path]) -> None:
         for instruction, value in stage.steps:
             if instruction == "ENV":
                 pairs = dict(pair.split("=", 1) for pair in value.split())
-                environment |= {name: str(places.get(name, given)) for name, given in pairs.items()}
+                environment |= {name: values.get(name, given) for name, given in pairs.items()}
             elif instruction == "COPY":
                 *sources, into = value.split()
                 for source in sources:
@@ -54,7 +56,7 @@ def build(target: str, folder: Path, places: dict[str, Path]) -> None:
 def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("image")
     (folder / "src").mkdir()
-    build("install-squall", folder / "src", {"TOOLS": folder / "tools", "VENV": folder / "squall"})
+    build("install-squall", folder / "src", {"TOOLS": str(folder / "tools"), "VENV": str(folder / "squall"), **QUICK})
     shutil.rmtree(folder / "src")
     yield folder / "squall" / "bin"
     shutil.rmtree(folder)
