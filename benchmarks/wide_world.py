@@ -22,8 +22,9 @@ CREATE TEMP TABLE made AS
 SELECT n, 'company-' || c AS company_id, 'sector-' || c % :sectors AS sector,
        'topic-' || (c * 7 + (random() * :each)::int % :each) % :topics AS topic, at,
        (1000000 * tone * (tone < 0)::int * -1 + 50000)::int AS negative,
-       (1000000 * tone * (tone > 0)::int + 40000)::int AS positive, 4000 + (6000 * random())::int AS undiluted
+       (1000000 * tone * (tone > 0)::int + 40000)::int AS positive, undiluted, undiluted * 100 AS weight
 FROM (SELECT n, floor(random() ^ 2 * :companies)::int AS c, (random() * 1.8 - 0.9) AS tone,
+             4000 + (6000 * random())::int AS undiluted,
              CAST(:now AS timestamptz) - random() * CAST(:span AS interval) AS at
       FROM generate_series(CAST(:first AS bigint), CAST(:last AS bigint)) n) drawn
 """
