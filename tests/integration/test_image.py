@@ -99,7 +99,10 @@ def test_postgres_makes_a_database_for_each_with_a_password_of_its_own(tmp_path_
     subprocess.run(["sh", ROOT / "deploy/secrets.sh", secrets], check=True, capture_output=True)
     programs = Path(postgres_server.__file__).parent / "pginstall" / "bin"
     with running(Settings(home=home / "s"), broker=False) as services:
-        url = make_url(services.database_url)
+        url = make_url(services.database_url).set(drivername="postgresql")
+        # A container's Postgres is empty; the embedded one has Squall's database already.
+        with psycopg.connect(url.set(database="postgres").render_as_string(hide_password=False), autocommit=True) as connection:
+            connection.execute(f'DROP DATABASE "{url.database}"')
         environment = {
             "PATH": f"{programs}:{os.environ['PATH']}",
             "PGHOST": str(url.query["host"]),
@@ -107,8 +110,7 @@ def test_postgres_makes_a_database_for_each_with_a_password_of_its_own(tmp_path_
             "SECRETS": str(secrets),
         }
         subprocess.run(["sh", ROOT / "deploy/postgres-init.sh"], check=True, env=environment, capture_output=True, timeout=60)
-        administrator = url.set(drivername="postgresql").render_as_string(hide_password=False)
-        with psycopg.connect(administrator) as connection:
+        with psycopg.connect(url.render_as_string(hide_password=False)) as connection:
             rows = connection.execute(
                 "SELECT datname, pg_get_userbyid(datdba), has_database_privilege('mlflow', oid, 'CONNECT') FROM pg_database "
                 "WHERE datname IN ('squall', 'mlflow', 'airflow') ORDER BY 1"
