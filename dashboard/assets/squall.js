@@ -246,6 +246,13 @@
       visit(path);
       return false;
     },
+    ask(_clicks, words) {
+      const [cause] = window.dash_clientside.callback_context.triggered;
+      if (!cause || !cause.value) return Array(8).fill(noUpdate());
+      const kind = JSON.parse(cause.prop_id.replace(/\.n_clicks$/, "")).act;
+      const act = words[kind];
+      return [true, act.label, act.question, !act.lasts, act.field, "", act.refused, kind];
+    },
     openHelp(clicks) { return Boolean(clicks); },
     close() { return false; },
     csv() { return true; },
@@ -262,6 +269,12 @@
   }
 
   /* ---- the page's own events ---- */
+  /* Stories that are open stay so when the list is drawn anew. */
+  const opened = new Set();
+  const reopen = (root) => root.querySelectorAll("details[data-story]").forEach((story) => { story.open = opened.has(story.dataset.story); });
+  document.addEventListener("toggle", ({ target }) => {
+    if (target.matches("details[data-story]")) target.open ? opened.add(target.dataset.story) : opened.delete(target.dataset.story);
+  }, true);
   function explain(cell) {
     const line = cell.closest(".heat-box").querySelector(".explain");
     const step = cell.closest(".heat").dataset.step;
@@ -301,6 +314,8 @@
         if (node.nodeType !== 1) continue;
         if (node.matches("time.t")) paint(node);
         paintAll(node);
+        reopen(node);
+        node.querySelectorAll("input[type=file]").forEach((input) => input.setAttribute("aria-label", input.parentElement.textContent));
         const page = node.matches(".page") ? node : node.querySelector(".page");
         if (page) document.title = page.dataset.title ? `${page.dataset.title} · Squall` : "Squall";
         if (node.querySelector("#theme")) themeTitle();

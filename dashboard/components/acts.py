@@ -71,6 +71,11 @@ def _button(name: str, act: Act, refused: str) -> Any:
     return html.Span(button, title=refused or f"{act.label} (key {act.key})")
 
 
+def act_words(refused: str) -> dict[str, dict[str, Any]]:
+    """What the question of each act says, for the browser; `refused`: why the person may not act, empty where they may."""
+    return {name: {**act._asdict(), "lasts": name == "silence", "refused": refused} for name, act in ACTS.items()}
+
+
 def act_modal() -> Any:
     """The question that an act asks; empty until a button is pressed."""
     return dmc.Modal(

@@ -4,10 +4,10 @@ from typing import Any
 
 from dash import ALL, Dash, Input, Output, State, ctx, no_update
 
-from dashboard.access import needs, why_not
+from dashboard.access import needs
 from dashboard.clientside import clientside
 from dashboard.components.acts import ACTS, LASTS, done_line
-from dashboard.context import Context, actor, may
+from dashboard.context import Context, actor
 from squall import acts
 from squall.errors import UserError
 
@@ -16,8 +16,10 @@ DONE = {"acknowledge": "Acknowledged", "silence": "Silenced", "note": "Noted", "
 
 def register(app: Dash, context: Context) -> None:
     """Ask, do, and take back."""
-
-    @app.callback(
+    # In the browser: an answer of the server would be dropped when the detail, and its buttons with it, is drawn anew meanwhile.
+    clientside(
+        app,
+        "ask",
         Output("act-modal", "opened"),
         Output("act-modal", "title"),
         Output("act-question", "children"),
@@ -27,23 +29,8 @@ def register(app: Dash, context: Context) -> None:
         Output("act-error", "children"),
         Output("act-kind", "data"),
         Input({"act": ALL}, "n_clicks"),
-        prevent_initial_call=True,
+        State("act-words", "data"),
     )
-    def ask(_clicks: list[int | None]) -> tuple[Any, ...]:
-        if not isinstance(ctx.triggered_id, dict) or not ctx.triggered[0]["value"]:
-            return (no_update,) * 8
-        kind = str(ctx.triggered_id["act"])
-        act = ACTS[kind]
-        return (
-            True,
-            act.label,
-            act.question,
-            kind != "silence",
-            act.field,
-            "",
-            "" if may("incident") else why_not("incident"),
-            kind,
-        )
 
     @app.callback(
         Output("act-modal", "opened", allow_duplicate=True),

@@ -12,7 +12,7 @@ from dashboard import formats
 from dashboard.access import why_not
 from dashboard.clientside import attributes, clientside
 from dashboard.components import marks
-from dashboard.components.acts import act_bar, act_modal, standing
+from dashboard.components.acts import act_bar, act_modal, act_words, standing
 from dashboard.components.incidents import evidence_list, inputs_table, timeline
 from dashboard.components.news import TALL, grid_options
 from dashboard.components.panels import empty, page, panel
@@ -40,6 +40,7 @@ def render(context: Context, search: str | None) -> Any:
             dcc.Store(id="sel", data=chosen),
             dcc.Store(id="act-kind"),
             dcc.Store(id="acted"),
+            dcc.Store(id="act-words", data=act_words("" if may("incident") else why_not("incident"))),
             act_modal(),
             heading,
             html.Div(id="act-done", className="act-done", role="status"),

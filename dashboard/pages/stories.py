@@ -171,7 +171,9 @@ def _story(row: StoryRow, items: Sequence[ItemRow], names: Names) -> Any:
         ],
         className="wide" if wide else "",
     )
-    return html.Details([head, html.Ul([_item(item, names) for item in items])], className="story")
+    return html.Details(
+        [head, html.Ul([_item(item, names) for item in items])], className="story", **attributes(data_story=row.id)
+    )
 
 
 def _item(row: ItemRow, names: Names) -> Any:

@@ -40,5 +40,6 @@ def test_a_story_opens_in_place_and_more_are_shown_on_demand(visit: Visit) -> No
     assert page.evaluate("() => window.pwned") is None
     page.locator("#story-more").click()
     expect(page.locator(".story")).to_have_count(80)
+    expect(first.locator("li")).to_be_visible()
     expect(page.locator("#story-mode input[value=meaning]")).to_be_disabled()
     expect(page.locator(".story-head")).to_contain_text("needs embeddings")
