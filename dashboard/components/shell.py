@@ -88,16 +88,17 @@ def _header(context: Context) -> Any:
         if context.replay
         else "The pages' clock is the time of day"
     )
-    name = f"Replay {context.namespace}:" if context.replay else ""
+    kind = ["Replay", html.Span(f" {context.namespace}:", className="of")] if context.replay else []
     live: Any = {"data-live": "" if context.replay else "yes"}
     clock = html.Span(
-        [html.Span(name, className="kind"), html.Span(id="clock", className="num")], className="clock", title=title, **live
+        [html.Span(kind, className="kind"), html.Span(id="clock", className="num")], className="clock", title=title, **live
     )
     return html.Div(
         [
             dcc.Link(
                 [html.Span(className="logo", **HIDDEN), html.Span("Squall", className="brand-word")],
                 href="/",
+                title="Squall: the first page",
                 className="brand",
             ),
             clock,

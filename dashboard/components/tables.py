@@ -5,6 +5,8 @@ from typing import Any
 
 from dash import html
 
+from dashboard.context import viewer
+
 Head = str | tuple[str, str]
 
 
@@ -30,6 +32,7 @@ def table(heads: Sequence[Head], rows: Sequence[Sequence[Any]], name: str = "") 
             className=f"plain {name}",
         ),
         className="wide-table",
+        tabIndex=0 if viewer().size == "narrow" else None,
     )
 
 
