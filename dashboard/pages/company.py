@@ -236,9 +236,11 @@ def _said(rows: list[NewsRow]) -> str:
 def _blank() -> dict[str, Any]:
     palette = viewer().palette
     hidden = {"visible": False}
+    # A delta of the page before may still come, with candles: Plotly would draw a range slider, and fail for want of a title.
+    time = {**hidden, "rangeslider": hidden}
     return {
         "data": [],
-        "layout": {"paper_bgcolor": palette.surface, "plot_bgcolor": palette.surface, "xaxis": hidden, "yaxis": hidden},
+        "layout": {"paper_bgcolor": palette.surface, "plot_bgcolor": palette.surface, "xaxis": time, "yaxis": hidden},
     }
 
 
