@@ -15,11 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from models.lexical import BUCKETS
+from models.lexical import TENSORS as LEXICAL
 from squall.errors import UserError
 
 Array = np.ndarray[Any, Any]
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 WEIGHTS = "weights.safetensors"
 SHIPPED = Path(__file__).parent / "weights" / "text"
@@ -140,6 +142,11 @@ def load_artifact(folder: Path) -> Artifact:
         shape = (len(manifest["labels"][head]), inputs)
         if tensors[f"{head}.weight"].shape != shape:
             raise ArtifactError(f"{folder}: head {head} has shape {tensors[f'{head}.weight'].shape}, expected {shape}")
+    topics = len(manifest["labels"]["topic"])
+    for name, expected in zip(LEXICAL, ((BUCKETS,), (BUCKETS, topics), (topics,)), strict=True):
+        if name not in tensors or tensors[name].shape != expected:
+            found = tensors[name].shape if name in tensors else "none"
+            raise ArtifactError(f"{folder}: {name} has shape {found}, expected {expected}")
     return Artifact(folder, manifest, tensors, version_of(manifest))
 
 

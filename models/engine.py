@@ -14,6 +14,7 @@ import numpy as np
 from models.artifact import SHIPPED, load_artifact
 from models.batches import bucketed
 from models.heads import Head, head_inputs
+from models.lexical import LexicalHead
 from models.passages import Passage, PassageEncoder, Tokens
 from squall.errors import UsageError
 
@@ -72,21 +73,34 @@ class TextEngine:
         self.heads = {
             name: Head(name, artifact.tensors, temperature) for name, temperature in artifact.manifest["temperatures"].items()
         }
+        self.lexical = LexicalHead(artifact.tensors)
         self.hidden = artifact.tensors["topic.weight"].shape[1]
 
     def score(self, passages: Sequence[Passage]) -> list[TextScore]:
         """Score passages of any length, the empty one included, in the order given."""
-        return self.judge(self.features(passages))
+        tokens = self.encode(passages)
+        return self._judged(tokens, self._features(tokens))
 
-    def judge(self, features: Array) -> list[TextScore]:
-        """Scores of passages from their features, which nothing else goes into."""
+    def judge(self, passages: Sequence[Passage], features: Array) -> list[TextScore]:
+        """Scores of passages whose features are known already."""
+        return self._judged(self.encode(passages), features)
+
+    def logits(self, tokens: Sequence[Tokens], features: Array) -> dict[str, Array]:
+        """Logits (passages, classes) of each head, before its temperature."""
         inputs = head_inputs(features)
-        sentiment, topic = (self.heads[name].probabilities(inputs[name]).tolist() for name in ("sentiment", "topic"))
+        found = {name: head.logits(inputs[name]) for name, head in self.heads.items()}
+        return {**found, "topic": found["topic"] + self.lexical.logits(tokens)}
+
+    def _judged(self, tokens: Sequence[Tokens], features: Array) -> list[TextScore]:
+        logits = self.logits(tokens, features)
+        sentiment, topic = (self.heads[name].probabilities(logits[name]).tolist() for name in ("sentiment", "topic"))
         return [TextScore(tuple(s), tuple(t)) for s, t in zip(sentiment, topic, strict=True)]
 
     def features(self, passages: Sequence[Passage]) -> Array:
         """Means over the text and over the company, float32 (passages, 2, hidden)."""
-        tokens = self.encode(passages)
+        return self._features(self.encode(passages))
+
+    def _features(self, tokens: Sequence[Tokens]) -> Array:
         features = np.empty((len(tokens), 2, self.hidden), dtype=np.float32)
         for width, chosen in bucketed(tokens, self.batch_size):
             features[chosen] = self.runtime.features([tokens[i] for i in chosen], width)

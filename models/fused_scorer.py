@@ -72,7 +72,7 @@ class FusedScorer:
         heads = self.artifact.manifest["heads"]
         present = [bool(inputs.mask[0, :slots].any()), *(bool(there) for there in inputs.mask[0, slots:])]
         return FusedScore(
-            self.text.judge(features),
+            self.text.judge(known.passages, features),
             _probability(fall) if heads["impact"] else None,
             _probability(up) if heads["direction"] else None,
             {name: round(float(share), DIGITS) for name, share in zip(MODALITIES, shares, strict=True)},

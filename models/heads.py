@@ -26,9 +26,9 @@ class Head:
         """
         return np.asarray((inputs[:, None, :] * self.weight).sum(axis=2) + self.bias)
 
-    def probabilities(self, inputs: Array) -> Array:
+    def probabilities(self, logits: Array) -> Array:
         """Calibrated probabilities (rows, classes), rounded to 4 digits."""
-        return np.round(softmax(self.logits(inputs) / self.temperature), DIGITS)
+        return np.round(softmax(logits / self.temperature), DIGITS)
 
 
 def head_inputs(features: Array) -> dict[str, Array]:

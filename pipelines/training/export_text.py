@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from safetensors import safe_open
 
-from models.artifact import RANGES, Artifact, artifact_name, write_artifact
+from models.artifact import RANGES, TOKENIZER, Artifact, artifact_name, base_folder, write_artifact
 from models.batches import bucketed, pack
 from models.engine import TextEngine
 from models.engine_onnx import OnnxRuntime, session
@@ -21,6 +21,7 @@ from models.heads import head_inputs, softmax
 from models.passages import MAX_TOKENS, PassageEncoder
 from models.text import LORA_ALPHA, LORA_RANK
 from pipelines.training.datasets import SENTIMENTS, Row, TextData
+from pipelines.training.fit_lexical import SHARES, fit_lexical, scaled
 from pipelines.training.marking import marked_passage
 
 Array = np.ndarray[Any, Any]
@@ -32,7 +33,8 @@ TEMPERATURES = np.geomspace(0.5, 3.0, 200)
 def export_artifact(checkpoint: Path, data: TextData, out: Path, threads: int) -> Artifact:
     """Turn a checkpoint's weights into an artifact in `out`.
 
-    The ranges of the activations come from training rows, the temperatures from held-out ones: no evaluation row is read.
+    The ranges of the activations and the lexical classifier come from training rows, its share and the temperatures from
+    held-out ones: no evaluation row is read.
     """
     tensors, metadata = read_checkpoint(checkpoint)
     manifest: dict[str, Any] = {
@@ -42,15 +44,21 @@ def export_artifact(checkpoint: Path, data: TextData, out: Path, threads: int) -
         "max_tokens": MAX_TOKENS,
         "temperatures": {"sentiment": 1.0, "topic": 1.0},
     }
-    unscaled = write_artifact(out, manifest, tensors)
+    topical = [row for row in data.train if row.task == "topic"]
+    encode = PassageEncoder(base_folder() / TOKENIZER)
+    passages = [marked_passage(row) for row in topical]
+    lexical = fit_lexical(encode(passages), [row.label for row in topical], len(data.topics))
+    unscaled = write_artifact(out, manifest, tensors | lexical)
     ranges = input_ranges(unscaled, data.train, threads)
     tensors |= {f"{RANGES}{name}": value for name, value in ranges.items()}
-    uncalibrated = write_artifact(out, manifest, tensors)
+    uncalibrated = write_artifact(out, manifest, tensors | lexical)
     with TemporaryDirectory() as cache:
         engine = TextEngine(uncalibrated, OnnxRuntime(uncalibrated, Path(cache), threads), batch_size=32)
+    temperatures, share, figures = fit_held_out(engine, data.held_out)
     progress = json.loads(metadata["progress"])
     manifest |= {
-        "temperatures": fit_temperatures(engine, data.held_out),
+        "temperatures": temperatures,
+        "lexical": {"share": share, "held_out_topic_accuracy": figures},
         "data": {
             "digest": metadata["data"],
             "rows": len(data.train),
@@ -61,7 +69,7 @@ def export_artifact(checkpoint: Path, data: TextData, out: Path, threads: int) -
         "held_out": progress["history"],
         "git": git_revision(),
     }
-    return write_artifact(out, manifest, tensors)
+    return write_artifact(out, manifest, tensors | scaled(lexical, share))
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
@@ -95,16 +103,32 @@ def input_ranges(artifact: Artifact, rows: Sequence[Row], threads: int) -> dict[
     return ranges
 
 
-def fit_temperatures(engine: TextEngine, rows: Sequence[Row]) -> dict[str, float]:
-    """For each head the temperature with the least negative log-likelihood on the rows, from a grid."""
+def fit_held_out(engine: TextEngine, rows: Sequence[Row]) -> tuple[dict[str, float], float, dict[str, float]]:
+    """Each head's temperature and the share of the lexical logits in the topic's, with the least negative log-likelihood.
+
+    Returns temperatures, share, and the topic accuracy on these rows without and with the lexical logits.
+    """
+    tokens = engine.encode([marked_passage(row) for row in rows])
     inputs = head_inputs(engine.features([marked_passage(row) for row in rows]))
-    fitted = {}
-    for name, head in engine.heads.items():
-        chosen = [i for i, row in enumerate(rows) if row.task == name]
-        logits, labels = head.logits(inputs[name][chosen]), np.array([rows[i].label for i in chosen])
-        losses = [negative_log_likelihood(logits / temperature, labels) for temperature in TEMPERATURES]
-        fitted[name] = round(float(TEMPERATURES[int(np.argmin(losses))]), 4)
-    return fitted
+    chosen = {name: [i for i, row in enumerate(rows) if row.task == name] for name in engine.heads}
+    labels = {name: np.array([rows[i].label for i in places]) for name, places in chosen.items()}
+    sentiment, topic = (engine.heads[name].logits(inputs[name][chosen[name]]) for name in ("sentiment", "topic"))
+    lexical = engine.lexical.logits([tokens[i] for i in chosen["topic"]])
+    found = {share: best_temperature(topic + share * lexical, labels["topic"]) for share in map(float, SHARES)}
+    share = min(found, key=lambda one: found[one][1])
+    temperatures = {"sentiment": best_temperature(sentiment, labels["sentiment"])[0], "topic": found[share][0]}
+    accuracies = {
+        name: round(float(((topic + part * lexical).argmax(axis=1) == labels["topic"]).mean()), 4)
+        for name, part in (("without", 0.0), ("with", share))
+    }
+    return temperatures, round(share, 2), accuracies
+
+
+def best_temperature(logits: Array, labels: Array) -> tuple[float, float]:
+    """The temperature of a grid with the least negative log-likelihood, and that."""
+    losses = [negative_log_likelihood(logits / temperature, labels) for temperature in TEMPERATURES]
+    best = int(np.argmin(losses))
+    return round(float(TEMPERATURES[best]), 4), losses[best]
 
 
 def negative_log_likelihood(logits: Array, labels: Array) -> float:
