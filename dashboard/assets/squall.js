@@ -271,7 +271,9 @@
   /* ---- the page's own events ---- */
   /* Stories that are open stay so when the list is drawn anew. */
   const opened = new Set();
-  const reopen = (root) => root.querySelectorAll("details[data-story]").forEach((story) => { story.open = opened.has(story.dataset.story); });
+  const reopen = (root) => [root, ...root.querySelectorAll("details[data-story]")].forEach((story) => {
+    if (opened.has(story.dataset.story)) story.open = true;
+  });
   document.addEventListener("toggle", ({ target }) => {
     if (target.matches("details[data-story]")) target.open ? opened.add(target.dataset.story) : opened.delete(target.dataset.story);
   }, true);
