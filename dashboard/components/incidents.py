@@ -172,15 +172,20 @@ INPUTS = {
     "mentions": ("Mentions in it", ""),
     "negative_share": ("Share of negative", "%"),
     "stories": ("Negative stories", ""),
+    "past_share": ("Share of negative before", "%"),
+    "line": ("Alarm line", ""),
+    "volume_surprise": ("Surprise at the volume alone", ""),
     "baseline_mass": ("Negative weight of the past", "articles"),
     "baseline_min": ("Length of that past", "days"),
     "rule_version": ("Rule version", ""),
 }
+UNSAID = {"since", "level", "share_up", "rules_version"}
+"""Of the engine's own book-keeping: no words for people."""
 
 
 def inputs_table(inputs: Mapping[str, Any]) -> Any:
     """What the decision was made from, as it was when the incident fired."""
-    flat = {name: value for name, value in inputs.items() if not isinstance(value, dict | list)}
+    flat = {name: value for name, value in inputs.items() if not isinstance(value, dict | list) and name not in UNSAID}
     order = [*(name for name in INPUTS if name in flat), *(name for name in flat if name not in INPUTS)]
     return html.Dl([part for name in order for part in _input(name, flat[name])], className="inputs")
 
