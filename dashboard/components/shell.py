@@ -88,7 +88,7 @@ def _header(context: Context) -> Any:
         if context.replay
         else "The pages' clock is the time of day"
     )
-    kind = ["Replay", html.Span(f" {context.namespace}:", className="of")] if context.replay else []
+    kind: list[Any] = ["Replay", html.Span(f" {context.namespace}:", className="of")] if context.replay else []
     live: Any = {"data-live": "" if context.replay else "yes"}
     clock = html.Span(
         [html.Span(kind, className="kind"), html.Span(id="clock", className="num")], className="clock", title=title, **live
