@@ -236,8 +236,13 @@ class Reader:
         most: int = 500,
         only: Sequence[str] | None = None,
     ) -> list[IncidentRow]:
-        """Incidents, newest first, with their evidence; `start`: those that were open at or after it; `only`: of companies."""
-        conditions = ["true"] if only is None else ["company_id = ANY(:only)"]
+        """Incidents, newest first, with their evidence; `start`: those that were open at or after it; `only`: of companies.
+
+        What was pending and passed without firing was told to nobody, and is left out.
+        """
+        conditions = ["(fired_at IS NOT NULL OR state = ANY(:open))"]
+        if only is not None:
+            conditions.append("company_id = ANY(:only)")
         if scope:
             conditions.append("(scope = :scope OR scope LIKE :inner)")
         if start:

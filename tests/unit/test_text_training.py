@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from models.artifact import MANIFEST, SHIPPED, WEIGHTS, ArtifactError, load_artifact
+from models.artifact import FORMAT, MANIFEST, SHIPPED, WEIGHTS, ArtifactError, load_artifact
 from pipelines.training.datasets import SENTIMENTS, DataError, TextData, find_entity, load_text_data
 from pipelines.training.marking import draw_mark, marked_passage
 from tests.text_data import write_data
@@ -82,7 +82,7 @@ def test_damaged_weights_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 99}, "has format 99; this version of Squall reads format 1"),
+        ({"format": 99}, f"has format 99; this version of Squall reads format {FORMAT}"),
         ({"files": {}}, "names no hash"),
         ({"labels": {"sentiment": ["a", "b"], "topic": ["c"]}}, "head sentiment has shape"),
     ],
