@@ -6,7 +6,7 @@ what it says of a minute does not depend on which minutes it was asked for.
 
 import zlib
 from collections.abc import Collection, Mapping
-from math import log10
+from math import log, log10
 
 import msgspec
 import numpy as np
@@ -18,11 +18,13 @@ from streams.logic.detection import Arrival, Signal
 from streams.logic.e_detector import LIFTS, NOTHING, Floats, after_marks, after_quiet, log_gain, surprise
 from streams.logic.expectation import DAY, HOUR, KINDS, NEGATIVE, Expectation, packed, unpacked
 
-VERSION = 1
+VERSION = 2
 # The line is never lower than for a watch-list of so many scopes: three stories are no surge, however few are watched.
 LEAST_FAMILY = 500
 # Scopes wider than a company are too busy to be judged by a prior: they wait until the stream is so old.
 WARM = 2 * DAY
+# By how much log10 R stays above the line at the end of an hour: an alarm that is out needs no more proof, and ends the sooner.
+HEADROOM = 1.0
 # The lift whose CUSUM says since when something stands out.
 _SINCE = 1
 _MASS, _EXPECTED, _STORIES, _MENTIONS, _ITEMS, _NEGATIVES = range(6)
@@ -84,6 +86,8 @@ class SurgeDetector:
         while self._hour < hour:
             self._hour += 1
             self._pass(np.arange(len(self._number)), self._hour * HOUR - 1)
+            most = np.array([self.line(kind) for kind in KINDS])[self._expectation.kind] + HEADROOM
+            self.log_r = np.minimum(self.log_r, most[:, None] * log(10))
             self._expectation.begin_hour(self._hour, self._since)
             self._mean, self._cost = self._expectation.of_hour(self._hour)
             if self._hour * HOUR < self._since + WARM:

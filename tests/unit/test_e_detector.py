@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.logic.e_detector import LIFTS, NOTHING, Floats, after_marks, after_quiet, log_gain, surprise
+from streams.logic.e_detector import HALF_LIFE_MIN, LIFTS, NOTHING, Floats, after_marks, after_quiet, log_gain, surprise
 
 
 def shaped(value: float) -> Floats:
@@ -15,7 +15,7 @@ def shaped(value: float) -> Floats:
 def test_quiet_minutes_in_closed_form_are_as_one_by_one(cost: float, minutes: int, log_r: float) -> None:
     slow = np.exp(shaped(log_r))
     for _ in range(minutes):
-        slow = (1 + slow) * np.exp(-cost)
+        slow = (1 + 0.5 ** (1 / HALF_LIFE_MIN) * slow) * np.exp(-cost)
     fast = after_quiet(shaped(log_r), shaped(cost), np.array([minutes]))
     assert fast == pytest.approx(np.log(slow), rel=1e-9, abs=1e-9)
 

@@ -177,3 +177,16 @@ def test_ten_thousand_scopes_cost_less_than_fifty_milliseconds_a_minute() -> Non
     for minute in range(1, minutes + 1):
         detector.step(START + minute, {f"company:c{37 * minute % 10_000 + one}": stories(0.3) for one in range(20)})
     assert (time.process_time() - began) / minutes < 0.05
+
+
+def test_a_surge_is_over_within_a_day_of_its_last_story_however_strong_it_was() -> None:
+    detector = SurgeDetector(SETTINGS)
+    history = quiet_news(8, 20, 12)
+    end = max(history)
+    for _ in played(detector, history):
+        pass
+    peak = max(detector.step(end + 5 * number, {SCOPE: stories(0.95, 0.9)})[0].surprise for number in range(1, 13))
+    line = detector.line("company")
+    assert peak > line + 10
+    assert detector.at(SCOPE, end + 2 * HOUR).surprise > line
+    assert detector.at(SCOPE, end + DAY).surprise < line - 1.5
