@@ -1,13 +1,21 @@
-"""Invented headlines for the benchmarks: all different, over 500 companies, of the length that headlines have."""
+"""Invented headlines for the benchmarks: all different, over 500 companies, of the lengths that financial tweets have.
+
+Lengths matter: what pads each batch to its longest text pays for their spread. Those of the TFNS topic set are 12, 24 and 50
+tokens at the 5th, 50th and 95th percentile, which is close to a lognormal distribution with a spread of .45.
+"""
 
 import random
 from datetime import UTC, datetime, timedelta
+from math import log
 from typing import Any
 
 from squall.companies import AMERICAN, load_companies
 from tests.week import BAD, FILLER, GOOD, OUTLETS, PLAIN
 
 COMPANIES = 500
+MEDIAN, SPREAD = log(24), 0.45
+OTHER_TOKENS = 10
+"""Of the ticker, the tone, the number and the ends of a text."""
 START = datetime(2015, 3, 2, tzinfo=UTC)
 
 
@@ -21,7 +29,7 @@ def headlines(count: int, seed: int = 11) -> list[dict[str, Any]]:
         words = [
             f"${tickers[number % len(tickers)]}",
             *rng.sample(tone, 2),
-            *rng.sample(FILLER, rng.randint(8, 16)),
+            *rng.sample(FILLER, max(3, min(len(FILLER), round(rng.lognormvariate(MEDIAN, SPREAD)) - OTHER_TOKENS))),
             f"no. {number}",
         ]
         at = START + timedelta(seconds=number)
