@@ -1,15 +1,19 @@
 """Ends a command in order on Ctrl-C, on a request to stop, and when its terminal closes."""
 
+import os
 import signal
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+AGAIN_S = 0.5
 
 
 class Stopped(BaseException):
-    """A signal asked the command to stop; raised in the main thread, once."""
+    """A signal asked the command to stop; raised in the main thread."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -18,12 +22,28 @@ class Stopped(BaseException):
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Raise `Stopped` at the first signal, and ignore further ones: what is being stopped then is stopped in order."""
+    """Raise `Stopped` at the first signal; further ones disturb nothing, since what is being stopped then is stopped in order.
+
+    Some code catches every exception (kafka-python's event loop tries a connection again after any), so `Stopped` is raised
+    anew for as long as nobody handles it.
+    """
+    left = threading.Event()
+    reminders: list[threading.Thread] = []
 
     def stop(number: int, _frame: FrameType | None) -> None:
-        for each in SIGNALS:
-            signal.signal(each, signal.SIG_IGN)
+        for each in obeyed:
+            signal.signal(each, again)
+        reminders.append(threading.Thread(target=remind, args=(number,), name="stop", daemon=True))
+        reminders[0].start()
         raise Stopped(number)
+
+    def again(number: int, _frame: FrameType | None) -> None:
+        if not _is_handled(sys.exception()):
+            raise Stopped(number)
+
+    def remind(number: int) -> None:
+        while not left.wait(AGAIN_S):
+            os.kill(os.getpid(), number)
 
     # Under nohup a closed terminal is not meant to end anything.
     obeyed = [each for each in SIGNALS if each != signal.SIGHUP or signal.getsignal(each) != signal.SIG_IGN]
@@ -31,8 +51,20 @@ def stoppable() -> Iterator[None]:
     try:
         yield
     finally:
+        left.set()
+        for thread in reminders:
+            thread.join()
         for each, handler in before.items():
             signal.signal(each, handler)
+
+
+def _is_handled(error: BaseException | None) -> bool:
+    """Whether the code that was interrupted runs because of a `Stopped` on its way up."""
+    while error is not None:
+        if isinstance(error, Stopped):
+            return True
+        error = error.__context__
+    return False
 
 
 @contextmanager

@@ -10,25 +10,26 @@ from dashboard.screenshots import browser, chromium
 from tests.browser import serve
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def postgres() -> Iterator[serve.Database]:
     with serve.database() as found:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def world(postgres: serve.Database) -> Engine:
     return serve.filled(postgres.url, "demo")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site(postgres: serve.Database, world: Engine) -> Iterator[str]:
     with serve.dashboard(postgres.url, "demo") as address:
         yield address
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chrome() -> Iterator[Any]:
+    """While it is open, its event loop holds the thread that the asynchronous tests of other folders need."""
     if chromium() is None:
         pytest.skip("no Chromium on this machine: install the package `chromium`")
     with browser() as opened:

@@ -73,8 +73,9 @@ def test_with_the_companies_exchanged_no_named_fall_fires(home: Path) -> None:
 def test_the_demo_ends_in_the_middle_and_leaves_nothing(home: Path, number: signal.Signals) -> None:
     command = (sys.executable, "-m", "squall", "demo", "--port", "0")
     process = subprocess.Popen(
-        command, env=environment(home), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-    )
+        command, env=environment(home), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # noqa: PLW1509 -- what runs under nohup ignores SIGHUP
+    )  # fmt: skip
     assert process.stdout
     lines: list[str] = []
     while not any(line.startswith("replaying") for line in lines):
