@@ -38,6 +38,8 @@ ATOM = """<?xml version="1.0" encoding="utf-8"?>
 <entry><title type="html">Nokia &lt;i&gt;gains&lt;/i&gt;</title><id>tag:wire.example,2026:1</id>
   <link href="https://wire.example/n"/><updated>2026-03-02T11:00:00+02:00</updated><summary>Short.</summary></entry></feed>"""
 
+BOMB = gzip.compress(bytes(20_000_000))
+
 
 class Server:
     """Counts requests by path."""
@@ -73,7 +75,7 @@ class Server:
         return web.Response(body=gzip.compress(RSS.encode()), headers={"Content-Encoding": "gzip"})
 
     async def bomb(self, _request: web.Request) -> web.Response:
-        return web.Response(body=gzip.compress(b"\0" * 50_000_000), headers={"Content-Encoding": "gzip"})
+        return web.Response(body=BOMB, headers={"Content-Encoding": "gzip"})
 
     async def cut(self, _request: web.Request) -> web.Response:
         return web.Response(body=gzip.compress(RSS.encode())[:-20], headers={"Content-Encoding": "gzip"})

@@ -42,12 +42,12 @@ def passages() -> list[Passage]:
 PASSAGES = passages()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> TextEngine:
     return load_engine(Settings(home=tmp_path_factory.mktemp("home"), model=ModelSettings(device="cpu", threads=1)))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def alone(engine: TextEngine) -> list[TextScore]:
     return [engine.score([passage])[0] for passage in PASSAGES]
 
