@@ -46,7 +46,7 @@ def read_passages(file: TextIO, name: str, columns: Columns) -> Iterator[Passage
     lines = itertools.chain([start], file)
     kind = kind_of(name, start)
     if kind == "csv":
-        return _rows(_csv_rows(lines), columns)
+        return _rows(_csv_rows(lines, columns), columns)
     if kind == "jsonl":
         return _rows(_json_rows(lines), columns)
     if columns.company is not None:
@@ -87,9 +87,7 @@ def _head(labels: Sequence[str], probabilities: Sequence[float]) -> dict[str, An
 
 def _rows(rows: Iterable[tuple[int, dict[str, Any]]], columns: Columns) -> Iterator[Passage]:
     for number, row in rows:
-        for column in filter(None, columns):
-            if column not in row:
-                raise InputError(f"line {number}: no column {column!r}; there are: {', '.join(map(str, row)) or 'none'}")
+        _check_columns(number, row, columns)
         text, company = row[columns.text], row[columns.company] if columns.company else None
         if not isinstance(text, str):
             raise InputError(f"line {number}: {columns.text!r} is {json.dumps(text)}, not a text")
@@ -98,11 +96,19 @@ def _rows(rows: Iterable[tuple[int, dict[str, Any]]], columns: Columns) -> Itera
         yield mark(text, company)
 
 
-def _csv_rows(lines: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+def _check_columns(number: int, present: Iterable[str], columns: Columns) -> None:
+    present = list(present)
+    for column in filter(None, columns):
+        if column not in present:
+            raise InputError(f"line {number}: no column {column!r}; there are: {', '.join(map(str, present)) or 'none'}")
+
+
+def _csv_rows(lines: Iterable[str], columns: Columns) -> Iterator[tuple[int, dict[str, Any]]]:
     reader = csv.DictReader(lines)
     try:
         if not reader.fieldnames:
             raise InputError("line 1: no header; a CSV file starts with the names of its columns")
+        _check_columns(1, reader.fieldnames, columns)
         for row in reader:
             if None in row or None in row.values():
                 raise InputError(f"line {reader.line_num}: not as many fields as the header's {len(reader.fieldnames)}")

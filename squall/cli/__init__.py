@@ -70,3 +70,10 @@ def main() -> None:
     except UserError as error:
         print(f"squall: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except Exception as error:
+        from squall.db.engine import explain
+
+        if not (line := explain(error)):
+            raise
+        print(f"squall: {line}", file=sys.stderr)
+        sys.exit(1)

@@ -1,6 +1,8 @@
 """`squall deadletters`: what could not be processed, and sending it again."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,8 +26,8 @@ def list_letters(
     as_json: AsJson = False,
 ) -> None:
     """List dead letters with topic, partition, offset, stage and reason."""
-    _, store = _store(namespace)
-    letters = store.list(limit, waiting_only=waiting)
+    with _store(_settings(namespace)) as store:
+        letters, count = store.list(limit, waiting_only=waiting), store.count()
     if as_json:
         for letter in letters:
             print(_line(letter))
@@ -41,7 +43,7 @@ def list_letters(
         received = f"{letter.received_at:%Y-%m-%d %H:%M:%S}"
         table.add_row(received, letter.topic, place, letter.stage, str(letter.size), again, escape(letter.error), letter.id)
     Console().print(table)
-    print(f"{len(letters)} of {store.count()} dead letters")
+    print(f"{len(letters)} of {count} dead letters")
 
 
 @app.command()
@@ -56,32 +58,35 @@ def redrive(
     from squall.embedded import addresses
     from squall.topics import MAX_MESSAGE_BYTES, kafka_options
 
-    settings, store = _store(namespace)
-    options = kafka_options(settings, addresses(settings).bootstrap)
-    producer = KafkaProducer(**options, acks="all", max_request_size=MAX_MESSAGE_BYTES)
+    settings = _settings(namespace)
     sent = 0
-    try:
-        for letter in store.redrive(producer, ids or ()):
-            sent += 1
-            print(_line(letter) if as_json else f"{letter.id} sent to {letter.topic}: had failed with {letter.error}")
-    finally:
-        producer.close()
+    with _store(settings) as store:
+        options = kafka_options(settings, addresses(settings).bootstrap)
+        producer = KafkaProducer(**options, acks="all", max_request_size=MAX_MESSAGE_BYTES)
+        try:
+            for letter in store.redrive(producer, ids or ()):
+                sent += 1
+                print(_line(letter) if as_json else f"{letter.id} sent to {letter.topic}: had failed with {letter.error}")
+        finally:
+            producer.close()
     if not as_json:
         print(f"{sent} dead letters sent again")
 
 
-def _store(namespace: str | None) -> "tuple[Settings, DeadLetterStore]":
-    from squall.db.engine import make_engine
+def _settings(namespace: str | None) -> Settings:
+    settings = get_settings()
+    return settings if namespace is None else settings.in_namespace(namespace)
+
+
+@contextmanager
+def _store(settings: Settings) -> "Iterator[DeadLetterStore]":
+    from squall.cli.reading import database
     from squall.db.migrate import check_revision
-    from squall.embedded import addresses
     from streams.deadletters import DeadLetterStore
 
-    settings = get_settings()
-    if namespace is not None:
-        settings = settings.in_namespace(namespace)
-    engine = make_engine(settings, addresses(settings).database_url)
-    check_revision(engine, settings)
-    return settings, DeadLetterStore(engine)
+    with database(settings) as engine:
+        check_revision(engine, settings)
+        yield DeadLetterStore(engine)
 
 
 def _line(letter: "Stored") -> str:

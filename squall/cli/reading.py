@@ -18,7 +18,7 @@ def reading(settings: Settings) -> Iterator["Connection"]:
     Raises:
         UserError: the namespace is not there.
     """
-    with _engine(settings) as engine, engine.connect() as connection:
+    with database(settings) as engine, engine.connect() as connection:
         _require(connection, settings)
         yield connection
 
@@ -32,7 +32,7 @@ def writing(settings: Settings) -> Iterator["Connection"]:
     """
     from squall.db.migrate import check_revision
 
-    with _engine(settings) as engine:
+    with database(settings) as engine:
         with engine.connect() as connection:
             _require(connection, settings)
         check_revision(engine, settings)
@@ -41,7 +41,8 @@ def writing(settings: Settings) -> Iterator["Connection"]:
 
 
 @contextmanager
-def _engine(settings: Settings) -> Iterator["Engine"]:
+def database(settings: Settings) -> Iterator["Engine"]:
+    """An engine for the namespace; a database that does not run is started for the duration."""
     from squall.db.engine import make_engine
     from squall.embedded import running
 

@@ -42,3 +42,16 @@ def error_class(error: BaseException) -> str:
     if isinstance(error, InterfaceError | OperationalError | psycopg.OperationalError | psycopg.InterfaceError):
         return "08"
     return ""
+
+
+def explain(error: BaseException) -> str | None:
+    """One line for a person where the database is away or not set up; None for any other error."""
+    from sqlalchemy.exc import DBAPIError
+
+    if not isinstance(error, DBAPIError):
+        return None
+    if error_class(error) == "08":
+        return f"cannot reach the database: {str(error.orig).splitlines()[0]}"
+    if getattr(error.orig, "sqlstate", None) in ("42P01", "3F000"):
+        return f"the database lacks Squall's tables: `squall db upgrade` makes them ({str(error.orig).splitlines()[0]})"
+    return None

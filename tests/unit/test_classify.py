@@ -34,7 +34,7 @@ def test_the_company_is_marked_where_it_stands() -> None:
 @pytest.mark.parametrize(
     ("content", "name", "columns", "message"),
     [
-        ("headline,firm\nx,y\n", "x.csv", TEXT, "line 2: no column 'text'; there are: headline, firm"),
+        ("headline,firm\nx,y\n", "x.csv", TEXT, "line 1: no column 'text'; there are: headline, firm"),
         ("text,firm\nx\n", "x.csv", TEXT, "line 2: not as many fields as the header's 2"),
         ("", "x.csv", TEXT, "line 1: no header"),
         ('{"text": "a"}\n{oops\n', "-", TEXT, "line 2: not JSON"),

@@ -2,12 +2,14 @@
 
 import pkgutil
 import re
+import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from squall import cli
+from squall.settings import get_settings
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 NAMED = sorted({" ".join(found) for found in re.findall(r"\bsquall ([a-z]+)(?: ([a-z]+))?\b", README)} - {"classify headlines"})
@@ -28,3 +30,21 @@ def test_every_module_of_commands_is_reachable() -> None:
     modules = {module.name for module in pkgutil.iter_modules(cli.__path__)} - NOT_COMMANDS
     assert modules
     assert [name for name in sorted(modules) if not re.search(rf"│ {name}\b", shown)] == []
+
+
+@pytest.mark.parametrize("words", ["incidents list", "mentions list", "db check", "users list", "rules show", "deadletters list"])
+def test_a_database_that_is_away_is_said_in_one_line(
+    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SQUALL_HOME", str(tmp_path))
+    monkeypatch.setenv("SQUALL_DATABASE__URL", "postgresql://nobody@127.0.0.1:1/none")
+    monkeypatch.setattr(sys, "argv", ["squall", *words.split()])
+    get_settings.cache_clear()
+    try:
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+    finally:
+        get_settings.cache_clear()
+    said = capsys.readouterr().err
+    assert (ended.value.code, said.count("\n")) == (1, 1)
+    assert "cannot reach the database" in said
