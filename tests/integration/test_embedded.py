@@ -2,11 +2,9 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -43,15 +41,6 @@ def wait_until(found: Callable[[], Any], limit_s: float = 200) -> Any:
 
 def gone(pid: int) -> bool:
     return started_at(pid) is None
-
-
-@pytest.fixture
-def home() -> Iterator[Path]:
-    """A short path: a Unix socket lies in it."""
-    path = Path(tempfile.mkdtemp(prefix="squall-"))
-    path.chmod(0o755)
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
 
 
 def settings_for(home: Path, broker: str = "tansu") -> Settings:
