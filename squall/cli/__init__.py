@@ -15,6 +15,7 @@ from squall.cli import (
     demo,
     down,
     evaluate,
+    explain,
     health,
     incidents,
     ingest,
@@ -49,6 +50,7 @@ app.add_typer(alerts.app, name="alerts")
 app.add_typer(rules.app, name="rules")
 app.add_typer(watchlists.app, name="watchlists")
 app.add_typer(mentions.app, name="mentions")
+app.command("explain")(explain.explain)
 app.command("worker")(worker.worker)
 app.command("health")(health.health)
 app.add_typer(deadletters.app, name="deadletters")

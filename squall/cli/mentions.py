@@ -21,7 +21,7 @@ def list_(
     limit: Annotated[int, typer.Option(min=0, help="so many at most, the newest first; 0: all")] = 50,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
-    """Print mentions: company, time, sentiment, topic, novelty, story."""
+    """Print mentions: company, time, sentiment, topic, novelty, story. `squall explain ID` says why a score is as it is."""
     from squall.cli.reading import reading, when
     from squall.db.readback import find_companies, list_mentions
 
@@ -39,10 +39,11 @@ def list_(
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table("company", "time (UTC)", "sentiment", "topic", "novelty", "story", box=None, pad_edge=False)
+    table = Table("id", "company", "time (UTC)", "sentiment", "topic", "novelty", "story", box=None, pad_edge=False)
     for row in rows:
         tone = f"{row['sentiment']} {row[row['sentiment']]:.2f}" if row["sentiment"] else "not scored yet"
         copies = f" x{row['story_articles']}" if (row["story_articles"] or 1) > 1 else ""
         story = escape(row["story"] or row["title"]) + copies
-        table.add_row(row["company"] or "–", when(row["event_time"]), tone, row["topic"] or "–", str(row["novelty"]), story)
+        company, topic = row["company"] or "–", row["topic"] or "–"
+        table.add_row(row["id"][:8], company, when(row["event_time"]), tone, topic, str(row["novelty"]), story)
     Console().print(table)

@@ -115,6 +115,32 @@ def find_companies(connection: Connection, wanted: str) -> list[str]:
     raise UserError(f"no company {wanted!r}: give an id, a full name or a ticker")
 
 
+_ONE_MENTION = """
+SELECT m.id, m.event_time, c.name AS company, m.span_start, m.span_end, a.title, a.body, s.model_version AS model, s.features
+FROM mention m
+JOIN article a ON a.id = m.article_id
+LEFT JOIN score s ON s.mention_id = m.id AND s.event_time = m.event_time
+LEFT JOIN company c ON c.id = m.company_id
+WHERE starts_with(m.id, %(start)s) ORDER BY m.id LIMIT 2
+"""
+
+
+def find_mention(connection: Connection, start: str) -> Row:
+    """One mention with its article's text; `model` is None where it is not scored yet.
+
+    Args:
+        start: its id, or how the id begins.
+
+    Raises:
+        UserError: none begins so, or several do.
+    """
+    rows = [dict(row) for row in connection.exec_driver_sql(_ONE_MENTION, {"start": start}).mappings()]
+    if len(rows) != 1:
+        found = "several mentions begin" if rows else "no mention begins"
+        raise UserError(f"{found} with {start!r}: see `squall mentions list`")
+    return rows[0]
+
+
 _MENTIONS = """
 SELECT m.id, m.event_time, m.company_id, c.name AS company, s.negative, s.neutral, s.positive, s.topic, m.relevance, m.novelty,
        m.story_id, t.title AS story, t.articles AS story_articles, a.title, a.source, a.url, a.revision, s.model_version AS model

@@ -79,12 +79,27 @@ def test_mentions_come_with_sentiment_topic_novelty_and_story(replayed: Context)
     assert "negative 0.90" in table
 
 
+def test_a_score_is_explained_word_by_word(replayed: Context) -> None:
+    [row] = [row for row in listed(replayed, "mentions", "list") if row["title"] == "Boeing falls 0"]
+    found = squall(replayed, "explain", row["id"], "--namespace", "stage", "--json")
+    assert found.returncode == 0, found.stderr
+    told = json.loads(found.stdout)
+    assert (told["id"], told["company"], told["scored_by"]) == (row["id"], "Boeing", row["model"])
+    assert {word["text"] for word in told["words"]} >= {"falls"}
+    assert min(told["words"], key=lambda word: word["tone"])["text"] == "falls"
+
+    shown = squall(replayed, "explain", row["id"], "--namespace", "stage").stdout
+    assert "Boeing falls 0" in shown
+    assert f"scored by {row['model']}, explained with {told['explained_by']}" in shown
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
         (("incidents", "list", "--namespace", "elsewhere"), 1, "no namespace 'elsewhere' in this database: there is stage"),
         (("mentions", "list"), 1, "no live namespace in this database: there is stage"),
         (("incidents", "show", "zzz", "--namespace", "stage"), 1, "no incident begins with 'zzz'"),
+        (("explain", "zzz", "--namespace", "stage"), 1, "no mention begins with 'zzz'"),
         (("mentions", "list", "--company", "Nobody & Co", "--namespace", "stage"), 1, "no company 'Nobody & Co'"),
         (("mentions", "list", "--namespace", "No Good"), 2, "namespace 'No Good'"),
     ],

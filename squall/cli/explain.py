@@ -1,0 +1,94 @@
+"""`squall explain`: which words made a mention's score."""
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from squall.errors import UserError
+from squall.settings import get_settings
+
+if TYPE_CHECKING:
+    from models.engine import Engine
+    from models.explain import Explanation
+
+STRONG = 0.05
+"""A word that moves the sentiment by less is shown plainly."""
+
+
+def explain(
+    mention: Annotated[str, typer.Argument(help="id of a mention, or how it begins: see `squall mentions list`")],
+    *,
+    namespace: Annotated[str, typer.Option(help="namespace of a replay; empty: live")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON, with character offsets in the article's text")] = False,
+) -> None:
+    """Score a mention's text again with each word left out in turn, and show how much each word moved the score.
+
+    Sentiment and topic come from the text alone; what is known of the price at that time is printed beside them.
+    """
+    from models.engine import load_engine
+    from models.explain import explain as explained
+    from models.passages import Passage
+    from squall.cli.reading import reading
+    from squall.db.readback import find_mention
+    from streams.logic.linking import article_text
+
+    settings = get_settings().in_namespace(namespace)
+    with reading(settings) as connection:
+        row = find_mention(connection, mention)
+    text = article_text(row["title"], row["body"])
+    if not text:
+        raise UserError(f"the text of {row['id']} is gone: texts are kept for SQUALL_STREAM__TEXT_RETENTION_DAYS")
+    span = None if row["span_start"] is None else (row["span_start"], row["span_end"])
+    engine = load_engine(settings)
+    found = explained(engine, Passage(text, span))
+    if as_json:
+        print(json.dumps(_plain(row, text, engine, found)))
+        return
+    _show(row, text, span, engine, found)
+
+
+def _plain(row: dict[str, Any], text: str, engine: "Engine", found: "Explanation") -> dict[str, Any]:
+    return {
+        "id": row["id"],
+        "company": row["company"],
+        "scored_by": row["model"],
+        "explained_by": engine.version,
+        "sentiment": dict(zip(engine.sentiment_labels, found.score.sentiment, strict=True)),
+        "topic": _topic(engine, found),
+        "words": [{"text": text[word.start : word.end], **word._asdict()} for word in found.words],
+        "price": row["features"],
+    }
+
+
+def _topic(engine: "Engine", found: "Explanation") -> str:
+    best = max(range(len(engine.topic_labels)), key=found.score.topic.__getitem__)
+    return engine.topic_labels[best]
+
+
+def _show(row: dict[str, Any], text: str, span: tuple[int, int] | None, engine: "Engine", found: "Explanation") -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    shown = Text(text)
+    for word in found.words:
+        if abs(word.tone) >= STRONG:
+            shown.stylize("bold green" if word.tone > 0 else "bold red", word.start, word.end)
+    if span:
+        shown.stylize("reverse", *span)
+    last = max((word.end for word in found.words), default=len(text))
+    console.print(shown[: max(last, span[1] if span else 0)])
+    sentiment = ", ".join(
+        f"{name} {value:.2f}" for name, value in zip(engine.sentiment_labels, found.score.sentiment, strict=True)
+    )
+    console.print(f"\n{row['company'] or 'no company'}: {sentiment}; topic {_topic(engine, found)}")
+    if row["model"] != engine.version:
+        console.print(f"scored by {row['model'] or 'no model yet'}, explained with {engine.version}")
+    table = Table("word", "sentiment", "topic", box=None, pad_edge=False)
+    for word in sorted(found.words, key=lambda one: -abs(one.tone))[:10]:
+        table.add_row(Text(text[word.start : word.end]), f"{word.tone:+.2f}", f"{word.topic:+.2f}")
+    console.print(table)
+    prices = {name: value for name, value in (row["features"] or {}).items() if value is not None}
+    console.print("price    " + (", ".join(f"{name} {value}" for name, value in prices.items()) or "unknown at that time"))
