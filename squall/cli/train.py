@@ -76,6 +76,7 @@ def fused(
         Path | None, typer.Option(help="YAML file; default: the one that ships, pipelines/training/configs/fused.yaml")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="folder of the runs; default: SQUALL_HOME/train/fused")] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="only the first so many of the file's seeds; default: all")] = None,
     resume: Annotated[bool, typer.Option(help="leave finished runs, go on with begun ones")] = False,
 ) -> None:
     """Train the fused model (text, price, chart) and what it is compared with on StockNet, each over several seeds.
@@ -96,6 +97,8 @@ def fused(
 
     settings = get_settings()
     chosen = read_config(config or DEFAULT)
+    if seeds is not None:
+        chosen = chosen.first_seeds(seeds)
     folder = out or settings.home / "train" / "fused"
     torch.set_num_threads(settings.model.threads or os.cpu_count() or 1)
     device = choose_device(settings.model.device)
