@@ -11,6 +11,7 @@ import numpy as np
 
 from models.alignment import MODALITIES
 from pipelines.training.bootstrap import Interval, average_precision, mean_difference, precision_difference
+from pipelines.training.evaluate_charts import CHARTS, chart_figures
 from pipelines.training.fused_config import QUARTERS
 from pipelines.training.imputation import GAN, RIDGE
 from pipelines.training.train_fused import PREDICTIONS, SUMMARY
@@ -31,10 +32,11 @@ BRINGS = {"text": ("text+price", "price"), "price": ("text+price", "text"), "cha
 
 
 class Finished(NamedTuple):
-    """Finished runs: the predictions of each group and seed, and the summaries of the same runs."""
+    """Finished runs: the predictions of each group and seed, the summaries of the same runs, and what is said of charts."""
 
     predictions: dict[str, dict[int, pd.DataFrame]]
     summaries: list[Figures]
+    charts: pd.DataFrame | None = None
 
 
 def read_predictions(out: Path) -> Finished:
@@ -65,7 +67,8 @@ def read_predictions(out: Path) -> Finished:
     for (group, seed), runs in whole.items():
         frames = pd.concat([frame for _, frame in runs])
         predictions[group][seed] = frames.sort_values(["part", "id"], ignore_index=True)
-    return Finished(dict(predictions), [told for runs in whole.values() for told, _ in runs])
+    charts = pd.read_parquet(out / CHARTS) if (out / CHARTS).is_file() else None
+    return Finished(dict(predictions), [told for runs in whole.values() for told, _ in runs], charts)
 
 
 def figures(finished: Finished) -> Figures:
@@ -92,6 +95,7 @@ def figures(finished: Finished) -> Figures:
     result["ablation"] = ablation_figures(dev, result["made"]["default"])
     imagined = {name: imputation_figures(frames) for name, frames in dev.items() if name.endswith("-gan")}
     result["imputation"] = {name: own for name, own in imagined.items() if own}
+    result["charts"] = {} if finished.charts is None else chart_figures(finished.charts)
     return result
 
 

@@ -58,6 +58,7 @@ class FusedConfig(Part):
     weight_decay: float = Field(0.05, ge=0)
     mask_names: bool = Field(False, description="company names masked in the texts")
     ablation_seeds: tuple[int, ...] = ()
+    charts: int = Field(300, ge=1, description="how many charts the chart encoder is judged on")
     pretrain: dict[str, Any] = Field(default_factory=dict)
 
     def recipe(self) -> PretrainRecipe:

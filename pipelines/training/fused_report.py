@@ -23,6 +23,7 @@ def report_text(told: Figures) -> str:
     lines += _falls(told.get("falls", {}))
     lines += _ablation(told["ablation"], told["made"]["default"])
     lines += _imputation(told["imputation"])
+    lines += _charts(told["charts"])
     return "\n".join(lines).rstrip()
 
 
@@ -129,6 +130,23 @@ def _imputation(variants: Figures) -> list[str]:
     return [*lines, ""]
 
 
+def _charts(styles: Figures) -> list[str]:
+    if not styles:
+        return []
+    rows = next(iter(next(iter(styles.values())).values()))["rows"]
+    attributes = next(iter(styles.values()))
+    lines = [
+        f"**What the chart encoder reads off a chart**: accuracy on {rows} charts of bars that it never saw, and in brackets "
+        "that of always saying the commonest class.",
+        "",
+        f"| drawn | {' | '.join(attributes)} |",
+        f"|---|{'---|' * len(attributes)}",
+    ]
+    for style, own in styles.items():
+        lines.append(f"| {style} | {' | '.join(_read(part) for part in own.values())} |")
+    return [*lines, ""]
+
+
 def _verdict(gap: list[float]) -> str:
     if gap[1] > 0:
         return "helps"
@@ -141,3 +159,7 @@ def _spread(own: Figures, name: str) -> str:
 
 def _shown(gap: list[float] | None) -> str:
     return "" if gap is None else f"{gap[0]:+.4f} ({gap[1]:+.4f} to {gap[2]:+.4f})"
+
+
+def _read(part: Figures) -> str:
+    return f"{part['accuracy']:.3f} ({part['majority']:.3f})"

@@ -107,7 +107,7 @@ class FusedTrainer:
 
     def _evenly_spaced(self) -> Array:
         rows = self.data.rows(TRAIN)
-        return rows[np.unique(np.linspace(0, len(rows) - 1, min(FIT_ROWS, len(rows))).astype(int))]
+        return np.asarray(rows[np.unique(np.linspace(0, len(rows) - 1, min(FIT_ROWS, len(rows))).astype(int))])
 
     def _imputer(self) -> Imputer | None:
         """What imagines absent modalities beside a ridge regression that does, where the joint representation imagines any."""
@@ -242,7 +242,7 @@ class FusedTrainer:
         os.replace(partial, self.folder / name)
 
     def _identity(self) -> str:
-        kept = self.config.model_dump(exclude={"tasks", "models", "seeds", "ablation_seeds"})
+        kept = self.config.model_dump(exclude={"tasks", "models", "seeds", "ablation_seeds", "charts"})
         return json.dumps([self.run.name, self.run.weights._asdict(), kept, self.data.hash], sort_keys=True)
 
     def _batch(self, rows: Array, part: int, rng: np.random.Generator | None = None) -> tuple[FusedInputs, Targets]:

@@ -89,6 +89,7 @@ def fused(
     import torch
 
     from models.engine import choose_device, load_engine
+    from pipelines.training.evaluate_charts import CHARTS, write_chart_predictions
     from pipelines.training.evaluate_fused import figures, read_predictions
     from pipelines.training.export_fused import export_fused
     from pipelines.training.fused_config import DEFAULT, read_config
@@ -107,6 +108,8 @@ def fused(
     stop_on_signal(stop)
     with progress_bars() as report:
         material = prepare(settings.data_dir, engine, chosen, settings.home / "cache" / "fused", report)
+        if not (folder / CHARTS).is_file():
+            write_chart_predictions(material.encoders.chart, material.data, chosen.recipe().before, chosen.charts, folder)
         left = train_all(material, chosen, folder, settings.home, device, resume, stop, report)
     if left:
         print(f"stopped with {len(left)} runs to go; go on with: squall train fused --resume --out {folder}")

@@ -30,6 +30,7 @@ CONFIG: dict[str, Any] = {
     "seeds": [1],
     "epochs": 2,
     "batch_size": 128,
+    "charts": 12,
     "pretrain": {"price_windows": 128, "price_epochs": 1, "charts": 64, "chart_epochs": 1},
 }
 PAGE = "results.md"
@@ -80,6 +81,8 @@ def test_every_run_leaves_predictions_with_ids_and_the_hash_of_the_split(home: P
 
 
 def test_all_figures_come_from_the_predictions(home: Path, told: dict[str, Any]) -> None:
+    assert {own["trend"]["rows"] for own in told["charts"].values()} == {CONFIG["charts"]}
+    assert {"plain", "random"} <= told["charts"].keys()
     # Falls are judged on every company and day of 2015, directions where there is one.
     assert told["impact"]["rows"] == 3 * len(pd.bdate_range("2015-01-01", "2015-12-31")) > told["tasks"]["adjusted"]["B"]["rows"]
     raw = told["tasks"]["raw"]["B"]

@@ -83,7 +83,7 @@ def test_the_impact_head_ships_only_where_it_beats_volatility() -> None:
     assert good["rows"] == 390
     assert good["ships"] is True
     assert bad["ships"] is False
-    told = {"made": MADE, "tasks": {}, "ablation": {}, "imputation": {}}
+    told = {"made": MADE, "tasks": {}, "ablation": {}, "imputation": {}, "charts": {}}
     assert "ships switched off" in report_text({**told, "falls": {"fused": bad}})
     assert "head ships." in report_text({**told, "falls": {"fused": good}})
 
@@ -96,7 +96,7 @@ def test_what_a_modality_brings_is_said_in_words() -> None:
     own = direction_figures({"fused": seeing, "text+price": seeing, "text": blind, "price": seeing}, paper=False)
     assert own["brings"]["chart"] == own["brings"]["text"] == [0, 0, 0]
     assert own["brings"]["price"][1] > 0
-    table = report_text({"made": MADE, "tasks": {"raw": {"B": own}}, "ablation": {}, "imputation": {}})
+    table = report_text({"made": MADE, "tasks": {"raw": {"B": own}}, "ablation": {}, "imputation": {}, "charts": {}})
     assert "- text: not shown to help. text+price less price: +0.0000" in table
     assert "- price: helps. text+price less text: +" in table
     assert "2 CPU cores, 1 thread(s). 2 runs, 1 seed(s)" in table
@@ -106,7 +106,7 @@ def test_a_variant_is_judged_against_the_default_over_days() -> None:
     told = ablation_figures({"mlp-attention": [predictions(0.2)], "nmf-concat": [predictions(0.9)]}, "mlp-attention")
     assert told["nmf-concat"]["less_default"][1] > 0
     assert "less_default" not in told["mlp-attention"]
-    table = report_text({"made": MADE, "tasks": {}, "ablation": told, "imputation": {}})
+    table = report_text({"made": MADE, "tasks": {}, "ablation": told, "imputation": {}, "charts": {}})
     assert "The default is not within noise of the best: better are nmf-concat." in table
 
 
@@ -119,7 +119,7 @@ def test_what_is_imagined_is_judged_beside_ridge_where_all_is_known() -> None:
     told = imputation_figures([frame])
     assert told["price"] == {"gan": 0.5, "ridge": 1.0, "less_ridge": [-0.5, -0.5, -0.5]}
     assert told["text"]["less_ridge"] == [0, 0, 0]
-    table = report_text({"made": MADE, "tasks": {}, "ablation": {}, "imputation": {"mlp-gan": told}})
+    table = report_text({"made": MADE, "tasks": {}, "ablation": {}, "imputation": {"mlp-gan": told}, "charts": {}})
     assert "| mlp-gan | price | 0.5000 | 1.0000 | -0.5000 (-0.5000 to -0.5000) | beats ridge |" in table
     assert imputation_figures([predictions(0.5)]) == {}
 
