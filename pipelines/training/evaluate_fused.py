@@ -1,15 +1,19 @@
-"""All figures of the fused model, from the predictions that its runs wrote, and the table that docs/results.md shows."""
+"""All figures of the fused model, from the predictions that its runs wrote."""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from models.alignment import MODALITIES
 from pipelines.training.bootstrap import Interval, average_precision, mean_difference, precision_difference
+from pipelines.training.evaluate_charts import CHARTS, chart_figures
+from pipelines.training.fused_config import QUARTERS
+from pipelines.training.imputation import GAN, RIDGE
 from pipelines.training.train_fused import PREDICTIONS, SUMMARY
 from squall.errors import UserError
 
@@ -20,63 +24,121 @@ Array = np.ndarray[Any, Any]
 Figures = dict[str, Any]
 
 PRECISION_DRAWS = 300
-BEGIN, END = "<!-- fused: begin -->", "<!-- fused: end -->"
+TASKS = ("adjusted", "raw", "tradable")
 SINGLE = ("text", "price", "chart")
-TITLES = {
-    "adjusted": "Direction less the market's, walking through 2015",
-    "raw": "Direction, published split",
-    "tradable": "Open to close, published split",
-}
+PARTS = ("text+price", *SINGLE)
+BRINGS = {"text": ("text+price", "price"), "price": ("text+price", "text"), "chart": ("fused", "text+price")}
+"""Of each modality the models with it and without it that are otherwise alike."""
 
 
-def read_predictions(out: Path) -> dict[str, dict[int, pd.DataFrame]]:
+class Finished(NamedTuple):
+    """Finished runs: the predictions of each group and seed, the summaries of the same runs, and what is said of charts."""
+
+    predictions: dict[str, dict[int, pd.DataFrame]]
+    summaries: list[Figures]
+    charts: pd.DataFrame | None = None
+
+
+def read_predictions(out: Path) -> Finished:
     """The predictions of finished runs: group, then seed; folds of a walk one after the other, rows in order of ids.
+
+    A walk that has not all its folds yet is left out.
 
     Raises:
         UserError: there are none, or runs that are compared were made on different splits.
     """
     import pandas as pd
 
-    found: defaultdict[str, defaultdict[int, list[pd.DataFrame]]] = defaultdict(lambda: defaultdict(list))
+    found: defaultdict[tuple[str, int], list[tuple[Figures, pd.DataFrame]]] = defaultdict(list)
     hashes: defaultdict[tuple[str, int | None], set[str]] = defaultdict(set)
-    for summary in sorted(out.rglob(SUMMARY)):
-        told = json.loads(summary.read_text())
+    for path in sorted(out.rglob(SUMMARY)):
+        told = json.loads(path.read_text())
         run = told["run"]
-        frame = pd.read_parquet(summary.parent / PREDICTIONS)
+        frame = pd.read_parquet(path.parent / PREDICTIONS)
         hashes[run["task"], run["quarter"]].update({told["split"], *frame["split"].unique()})
-        found[run["group"]][run["seed"]].append(frame)
-    if not found:
+        found[run["group"], run["seed"]].append((told, frame))
+    whole = {key: runs for key, runs in found.items() if runs[0][0]["run"]["quarter"] is None or len(runs) == QUARTERS}
+    if not whole:
         raise UserError(f"no finished runs in {out}: train them with `squall train fused`")
     mixed = [task for (task, _), seen in hashes.items() if len(seen) > 1]
     if mixed:
         raise UserError(f"{out} holds runs of different splits ({mixed[0]}): train them again into a folder of their own")
-    return {
-        group: {seed: pd.concat(frames).sort_values(["part", "id"], ignore_index=True) for seed, frames in seeds.items()}
-        for group, seeds in found.items()
-    }
+    predictions: defaultdict[str, dict[int, pd.DataFrame]] = defaultdict(dict)
+    for (group, seed), runs in whole.items():
+        frames = pd.concat([frame for _, frame in runs])
+        predictions[group][seed] = frames.sort_values(["part", "id"], ignore_index=True)
+    charts = pd.read_parquet(out / CHARTS) if (out / CHARTS).is_file() else None
+    return Finished(dict(predictions), [told for runs in whole.values() for told, _ in runs], charts)
 
 
-def figures(predictions: dict[str, dict[int, pd.DataFrame]]) -> Figures:
+def figures(finished: Finished) -> Figures:
     """Every figure: of each task and model accuracy, MCC and average precision over seeds, differences, and the ablation."""
-    result: Figures = {"tasks": {}, "ablation": {}}
-    for task in TITLES:
+    result: Figures = {"made": made(finished.summaries), "tasks": {}}
+    for task in TASKS:
         models = {
             group.split("/")[1]: [frame[frame["part"] == "test"] for frame in seeds.values()]
-            for group, seeds in predictions.items()
+            for group, seeds in finished.predictions.items()
             if group.split("/")[0] == task
         }
         if models:
             protocols = {"A": True, "B": False} if task == "raw" else {"B": False}
             result["tasks"][task] = {name: direction_figures(models, paper) for name, paper in protocols.items()}
-            if task == "adjusted" and "fused" in models:
-                result["impact"] = impact_figures(models["fused"])
-    for group, seeds in predictions.items():
-        if group.startswith("ablation/"):
-            dev = [frame[frame["part"] == "dev"] for frame in seeds.values()]
-            result["ablation"][group.split("/")[1]] = spread([-log_loss(frame) for frame in dev], "log_likelihood") | spread(
-                [accuracy(frame).mean() for frame in dev], "accuracy"
-            )
+            if task == "adjusted":
+                result["falls"] = {name: impact_figures(frames) for name, frames in models.items()}
+                if "fused" in models:
+                    result["impact"] = result["falls"]["fused"]
+    dev = {
+        group.split("/")[1]: [frame[frame["part"] == "dev"] for frame in seeds.values()]
+        for group, seeds in finished.predictions.items()
+        if group.startswith("ablation/")
+    }
+    result["ablation"] = ablation_figures(dev, result["made"]["default"])
+    imagined = {name: imputation_figures(frames) for name, frames in dev.items() if name.endswith("-gan")}
+    result["imputation"] = {name: own for name, own in imagined.items() if own}
+    result["charts"] = {} if finished.charts is None else chart_figures(finished.charts)
     return result
+
+
+def made(summaries: list[Figures]) -> Figures:
+    """What the runs were made with: how many, on what, at what cost, and which variant is the default."""
+    plain = [told["run"] for told in summaries if not told["run"]["group"].startswith("ablation/")]
+    return {
+        "runs": len(summaries),
+        "seeds": len({told["run"]["seed"] for told in summaries}),
+        "device": sorted({str(told["device"]) for told in summaries}),
+        "cores": max(int(told["cores"]) for told in summaries),
+        "threads": max(int(told["threads"]) for told in summaries),
+        "cpu_seconds": round(float(np.median([told["cpu_seconds"] for told in summaries])), 1),
+        "default": f"{plain[0]['alignment']}-{plain[0]['joint']}" if plain else None,
+    }
+
+
+def ablation_figures(dev: dict[str, list[pd.DataFrame]], default: str | None) -> Figures:
+    """Log likelihood and accuracy of each variant on dev, and its log likelihood less that of the default, over days."""
+    told: Figures = {}
+    standard = None if default not in dev else np.mean([likelihoods(frame) for frame in dev[default]], axis=0)
+    for name, frames in dev.items():
+        each = [likelihoods(frame) for frame in frames]
+        told[name] = spread([float(values.mean()) for values in each], "log_likelihood") | spread(
+            [accuracy(frame).mean() for frame in frames], "accuracy"
+        )
+        if standard is not None and name != default:
+            days = frames[0].loc[frames[0]["direction"].notna(), "day"].to_numpy()
+            told[name]["less_default"] = _rounded(mean_difference(days, np.mean(each, axis=0), standard))
+    return told
+
+
+def imputation_figures(frames: list[pd.DataFrame]) -> Figures:
+    """Of each modality how far from it the imagined one is on dev, and a ridge regression's guess, in units of its variance."""
+    told: Figures = {}
+    for name in MODALITIES:
+        if f"{GAN}_{name}" not in frames[0]:
+            continue
+        known = [frame[frame[f"{GAN}_{name}"].notna()] for frame in frames]
+        gan, ridge = (np.mean([frame[f"{kind}_{name}"] for frame in known], axis=0) for kind in (GAN, RIDGE))
+        gap = mean_difference(known[0]["day"].to_numpy(), gan, ridge)
+        told[name] = {"gan": round(float(gan.mean()), 4), "ridge": round(float(ridge.mean()), 4), "less_ridge": _rounded(gap)}
+    return told
 
 
 def direction_figures(models: dict[str, list[pd.DataFrame]], paper: bool) -> Figures:
@@ -90,10 +152,15 @@ def direction_figures(models: dict[str, list[pd.DataFrame]], paper: bool) -> Fig
     right = {name: np.mean([accuracy(frame) for frame in frames], axis=0) for name, frames in judged.items()}
     for name, frames in judged.items():
         told[name] = spread([accuracy(frame).mean() for frame in frames], "accuracy") | spread([mcc(f) for f in frames], "mcc")
+    days = first["day"].to_numpy()
+    told["brings"] = {
+        name: _rounded(mean_difference(days, right[with_it], right[without]))
+        for name, (with_it, without) in BRINGS.items()
+        if with_it in right and without in right
+    }
     if "fused" in judged:
-        days = first["day"].to_numpy()
         always = first["direction"].to_numpy()
-        against = {**{name: right[name] for name in SINGLE if name in right}, "always_up": always}
+        against = {**{name: right[name] for name in PARTS if name in right}, "always_up": always}
         told["fused_less"] = {name: _rounded(mean_difference(days, right["fused"], other)) for name, other in against.items()}
     return told
 
@@ -122,11 +189,11 @@ def accuracy(frame: pd.DataFrame) -> Array:
     return np.asarray((own["p_up"] >= 0.5) == (own["direction"] == 1), dtype=np.float64)
 
 
-def log_loss(frame: pd.DataFrame) -> float:
-    """Mean negative log likelihood of the directions."""
+def likelihoods(frame: pd.DataFrame) -> Array:
+    """Log likelihood of the direction of each row that has one."""
     own = frame[frame["direction"].notna()]
     told = np.where(own["direction"] == 1, own["p_up"], 1 - own["p_up"])
-    return float(-np.log(np.clip(told, 1e-7, 1)).mean())
+    return np.asarray(np.log(np.clip(told, 1e-7, 1)))
 
 
 def mcc(frame: pd.DataFrame) -> float:
@@ -140,62 +207,6 @@ def spread(values: list[float], name: str) -> Figures:
     """Mean and standard deviation over seeds."""
     deviation = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
     return {name: round(float(np.mean(values)), 4), f"{name}_std": round(deviation, 4), "seeds": len(values)}
-
-
-def report_text(told: Figures) -> str:
-    """The figures as Markdown."""
-    lines: list[str] = []
-    for task, protocols in told["tasks"].items():
-        for protocol, own in protocols.items():
-            lines += [
-                f"**{TITLES[task]}, protocol {protocol}**: {own['rows']} rows on {own['days']} days, "
-                f"always-up {own['always_up']:.1%}.",
-                "",
-                "| model | accuracy | MCC | fused less it (95 %, over days) |",
-                "|---|---|---|---|",
-            ]
-            for name in (*SINGLE, "fused"):
-                if name in own:
-                    gap = own.get("fused_less", {}).get(name)
-                    lines.append(
-                        f"| {name} | {own[name]['accuracy']:.4f} ± {own[name]['accuracy_std']:.4f} "
-                        f"| {own[name]['mcc']:.4f} ± {own[name]['mcc_std']:.4f} | {_shown(gap)} |"
-                    )
-            lines += [f"| always-up | {own['always_up']:.4f} | 0 | {_shown(own.get('fused_less', {}).get('always_up'))} |", ""]
-    if "impact" in told:
-        own = told["impact"]
-        verdict = "The head ships." if own["ships"] else "The interval is not above 0: the impact head ships switched off."
-        lines += [
-            f"**Fall next day, less the market's**: {own['rows']} rows, {own['share_of_falls']:.1%} fall. Average precision "
-            f"{own['average_precision']:.4f} ± {own['average_precision_std']:.4f}, of the 60-day volatility alone "
-            f"{own['volatility_average_precision']:.4f}; difference {_shown(own['less_volatility'])}. {verdict}",
-            "",
-        ]
-    if told["ablation"]:
-        lines += [
-            "**Ablation** on StockNet dev (market-adjusted direction).",
-            "",
-            "| variant | log likelihood | accuracy |",
-            "|---|---|---|",
-        ]
-        best_first = sorted(told["ablation"].items(), key=lambda pair: -pair[1]["log_likelihood"])
-        lines += [f"| {name} | {own['log_likelihood']:.4f} | {own['accuracy']:.4f} |" for name, own in best_first]
-        lines.append("")
-    return "\n".join(lines).rstrip()
-
-
-def write_results(page: Path, report: str) -> None:
-    """Put the report between the page's two marks, which are added at its end when they are not there."""
-    text = page.read_text() if page.is_file() else "# Results\n"
-    if BEGIN not in text:
-        text = f"{text.rstrip()}\n\n## The fused model\n\n{BEGIN}\n{END}\n"
-    before, rest = text.split(BEGIN, 1)
-    page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(f"{before}{BEGIN}\n{report}\n{END}{rest.split(END, 1)[1]}")
-
-
-def _shown(gap: list[float] | None) -> str:
-    return "" if gap is None else f"{gap[0]:+.4f} ({gap[1]:+.4f} to {gap[2]:+.4f})"
 
 
 def _rounded(interval: Interval) -> list[float]:

@@ -20,7 +20,7 @@ DEFAULT = Path(__file__).parent / "configs" / "fused.yaml"
 QUARTERS = 4
 
 Task = Literal["adjusted", "raw", "tradable"]
-ModelName = Literal["fused", "text", "price", "chart"]
+ModelName = Literal["fused", "text+price", "text", "price", "chart"]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Weight = Annotated[float, Field(ge=0)]
 
@@ -44,7 +44,7 @@ class FusedConfig(Part):
     """Everything that decides the outcome besides the data."""
 
     tasks: tuple[Task, ...] = ("adjusted", "raw", "tradable")
-    models: tuple[ModelName, ...] = ("fused", "text", "price", "chart")
+    models: tuple[ModelName, ...] = ("fused", "text+price", "text", "price", "chart")
     seeds: tuple[int, ...] = (1, 2, 3)
     alignment: AlignmentName = "mlp"
     joint: JointName = "attention"
@@ -58,11 +58,22 @@ class FusedConfig(Part):
     weight_decay: float = Field(0.05, ge=0)
     mask_names: bool = Field(False, description="company names masked in the texts")
     ablation_seeds: tuple[int, ...] = ()
+    charts: int = Field(300, ge=1, description="how many charts the chart encoder is judged on")
     pretrain: dict[str, Any] = Field(default_factory=dict)
 
     def recipe(self) -> PretrainRecipe:
         """How the encoders are pre-trained."""
         return PretrainRecipe(**self.pretrain)
+
+    def first_seeds(self, count: int) -> FusedConfig:
+        """The same with only the first seeds.
+
+        Raises:
+            UsageError: it has fewer.
+        """
+        if count > len(self.seeds):
+            raise UsageError(f"--seeds {count}: the configuration has {len(self.seeds)}")
+        return self.model_copy(update={"seeds": self.seeds[:count], "ablation_seeds": self.ablation_seeds[:count]})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +98,7 @@ class Run:
     @property
     def modalities(self) -> tuple[str, ...]:
         """What the run's model is shown."""
-        return MODALITIES if self.model == "fused" else (self.model,)
+        return MODALITIES if self.model == "fused" else tuple(self.model.split("+"))
 
 
 def read_config(path: Path) -> FusedConfig:
@@ -112,19 +123,23 @@ def read_config(path: Path) -> FusedConfig:
 
 
 def runs_of(config: FusedConfig) -> Iterator[Run]:
-    """All runs of a configuration: the table's, then the ablation's (market-adjusted direction, published split)."""
+    """All runs of a configuration, one seed after the other, so that what is done first can be judged by itself.
+
+    Of each seed the table's, then the ablation's (market-adjusted direction, published split).
+    """
     weights = LossWeights(**config.weights.model_dump())
     chosen = config.alignment, config.joint
-    for task in config.tasks:
-        for model in config.models:
-            quarters: Sequence[int | None] = range(QUARTERS) if task == "adjusted" else (None,)
-            for quarter in quarters:
-                for seed in config.seeds:
-                    yield Run(task, model, quarter, seed, *chosen, weights, f"{task}/{model}")
-    for seed in config.ablation_seeds:
-        for alignment in ALIGNMENTS:
-            for joint in JOINTS:
-                yield Run("adjusted", "fused", None, seed, alignment, joint, weights, f"ablation/{alignment}-{joint}")
-        for term in ("alignment", "reconstruction", "impact"):
-            less = weights._replace(**{term: 0.0})
-            yield Run("adjusted", "fused", None, seed, *chosen, less, f"ablation/without-{term}")
+    for seed in dict.fromkeys((*config.seeds, *config.ablation_seeds)):
+        if seed in config.seeds:
+            for task in config.tasks:
+                quarters: Sequence[int | None] = range(QUARTERS) if task == "adjusted" else (None,)
+                for quarter in quarters:
+                    for model in config.models:
+                        yield Run(task, model, quarter, seed, *chosen, weights, f"{task}/{model}")
+        if seed in config.ablation_seeds:
+            for alignment in ALIGNMENTS:
+                for joint in JOINTS:
+                    yield Run("adjusted", "fused", None, seed, alignment, joint, weights, f"ablation/{alignment}-{joint}")
+            for term in ("alignment", "reconstruction", "impact"):
+                less = weights._replace(**{term: 0.0})
+                yield Run("adjusted", "fused", None, seed, *chosen, less, f"ablation/without-{term}")

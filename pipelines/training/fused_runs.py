@@ -71,7 +71,7 @@ def train_all(
 
     With `resume`, runs that are done are left as they are and a begun one goes on from its last epoch.
     """
-    runs = sorted(runs_of(config), key=lambda run: (run.task, -1 if run.quarter is None else run.quarter))
+    runs = list(runs_of(config))
     left = list(runs)
     shared: tuple[tuple[Any, ...], FusedData] | None = None
     for run in runs:

@@ -41,7 +41,7 @@ class PretrainRecipe:
     seed: int = 1
     price_windows: int = 12_000
     price_epochs: int = 3
-    charts: int = 3_000
+    charts: int = 12_000
     chart_epochs: int = 3
     batch_size: int = 64
     learning_rate: float = 2e-3

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from torch import Tensor
 from models.fusion import FusedInputs, FusedNetwork, Targets, drop_modalities
 from pipelines.training.fused_config import FusedConfig, Run
 from pipelines.training.fused_data import DEV, TEST, TRAIN, FusedData
+from pipelines.training.imputation import Imputer
 from pipelines.training.stocknet import SLOTS
 from pipelines.training.tracking import Tracker
 from pipelines.training.train_text import TrainingError
@@ -42,6 +44,7 @@ class Position:
     epoch: int = 0
     best_epoch: int = 0
     best_loss: float = math.inf
+    cpu_seconds: float = 0.0
 
 
 @dataclass(slots=True)
@@ -84,23 +87,34 @@ class FusedTrainer:
         if self.position.epoch == 0:
             self.fit()
         while not self.finished and not self.stop.is_set():
+            began = time.process_time()
             figures = self._epoch()
             self.position.epoch += 1
             dev = {f"dev_{name}": value for name, value in self.dev_losses().items()}
             if dev["dev_fusion"] < self.position.best_loss:
                 self.position.best_epoch, self.position.best_loss = self.position.epoch, dev["dev_fusion"]
                 self._save(BEST, self._weights())
+            self.position.cpu_seconds += time.process_time() - began
             track(self.position.epoch, figures | dev)
             self.save_checkpoint()
             report(self.run.name, self.position.epoch, self.config.epochs)
 
     def fit(self) -> None:
         """Fit scalers and alignment on evenly spaced training rows."""
-        rows = self.data.rows(TRAIN)
-        chosen = rows[np.unique(np.linspace(0, len(rows) - 1, min(FIT_ROWS, len(rows))).astype(int))]
         # On all modalities: a model of one never reads the others' scalers.
-        self.network.cpu().fit(self.data.inputs(chosen, TRAIN))
+        self.network.cpu().fit(self.data.inputs(self._evenly_spaced(), TRAIN))
         self.network.to(self.device)
+
+    def _evenly_spaced(self) -> Array:
+        rows = self.data.rows(TRAIN)
+        return np.asarray(rows[np.unique(np.linspace(0, len(rows) - 1, min(FIT_ROWS, len(rows))).astype(int))])
+
+    def _imputer(self) -> Imputer | None:
+        """What imagines absent modalities beside a ridge regression that does, where the joint representation imagines any."""
+        if self.run.joint != "gan":
+            return None
+        inputs, _ = self._batch(self._evenly_spaced(), TRAIN)
+        return Imputer(self.network, inputs)
 
     def _epoch(self) -> dict[str, float]:
         seed = 1_000 * self.run.seed + self.position.epoch
@@ -147,15 +161,18 @@ class FusedTrainer:
 
         self.network.load_state_dict(load_file(self.folder / BEST))
         self.network.eval()
+        imputer = self._imputer()
         frames = []
         for part, name in ((DEV, "dev"), (TEST, "test")):
             for rows in self.data.batches(part, self.config.batch_size):
                 inputs, _ = self._batch(rows, part)
                 with torch.inference_mode():
                     out = self.network(inputs)
+                errors = imputer.errors(inputs) if imputer else {}
                 frames.append(
                     pd.DataFrame(
                         {
+                            **errors,
                             "id": [self.data.ids[i] for i in rows],
                             "day": self.data.items.day[rows].astype(str),
                             "part": name,
@@ -174,6 +191,9 @@ class FusedTrainer:
         summary = {
             "run": asdict(self.run) | {"weights": self.run.weights._asdict()},
             "split": self.data.hash,
+            "device": self.device.type,
+            "cores": os.cpu_count(),
+            "threads": torch.get_num_threads(),
             **asdict(self.position),
         }
         (self.folder / SUMMARY).write_text(json.dumps(summary, indent=2) + "\n")
@@ -222,7 +242,7 @@ class FusedTrainer:
         os.replace(partial, self.folder / name)
 
     def _identity(self) -> str:
-        kept = self.config.model_dump(exclude={"tasks", "models", "seeds", "ablation_seeds"})
+        kept = self.config.model_dump(exclude={"tasks", "models", "seeds", "ablation_seeds", "charts"})
         return json.dumps([self.run.name, self.run.weights._asdict(), kept, self.data.hash], sort_keys=True)
 
     def _batch(self, rows: Array, part: int, rng: np.random.Generator | None = None) -> tuple[FusedInputs, Targets]:

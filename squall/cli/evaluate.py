@@ -47,7 +47,8 @@ def fused(
     """Compute all figures of the fused model from the predictions that `squall train fused` wrote of dev and test items."""
     import json
 
-    from pipelines.training.evaluate_fused import figures, read_predictions, report_text, write_results
+    from pipelines.training.evaluate_fused import figures, read_predictions
+    from pipelines.training.fused_report import report_text, write_results
 
     told = figures(read_predictions(runs or get_settings().home / "train" / "fused"))
     report = report_text(told)

@@ -76,6 +76,7 @@ def fused(
         Path | None, typer.Option(help="YAML file; default: the one that ships, pipelines/training/configs/fused.yaml")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="folder of the runs; default: SQUALL_HOME/train/fused")] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="only the first so many of the file's seeds; default: all")] = None,
     resume: Annotated[bool, typer.Option(help="leave finished runs, go on with begun ones")] = False,
 ) -> None:
     """Train the fused model (text, price, chart) and what it is compared with on StockNet, each over several seeds.
@@ -88,6 +89,7 @@ def fused(
     import torch
 
     from models.engine import choose_device, load_engine
+    from pipelines.training.evaluate_charts import CHARTS, write_chart_predictions
     from pipelines.training.evaluate_fused import figures, read_predictions
     from pipelines.training.export_fused import export_fused
     from pipelines.training.fused_config import DEFAULT, read_config
@@ -96,6 +98,8 @@ def fused(
 
     settings = get_settings()
     chosen = read_config(config or DEFAULT)
+    if seeds is not None:
+        chosen = chosen.first_seeds(seeds)
     folder = out or settings.home / "train" / "fused"
     torch.set_num_threads(settings.model.threads or os.cpu_count() or 1)
     device = choose_device(settings.model.device)
@@ -104,6 +108,8 @@ def fused(
     stop_on_signal(stop)
     with progress_bars() as report:
         material = prepare(settings.data_dir, engine, chosen, settings.home / "cache" / "fused", report)
+        if not (folder / CHARTS).is_file():
+            write_chart_predictions(material.encoders.chart, material.data, chosen.recipe().before, chosen.charts, folder)
         left = train_all(material, chosen, folder, settings.home, device, resume, stop, report)
     if left:
         print(f"stopped with {len(left)} runs to go; go on with: squall train fused --resume --out {folder}")

@@ -16,8 +16,9 @@ import yaml
 
 from models.engine import load_engine
 from models.fused_artifact import load_fused
-from pipelines.training.evaluate_fused import BEGIN, END
+from pipelines.training.evaluate_fused import read_predictions
 from pipelines.training.fused_config import read_config, runs_of
+from pipelines.training.fused_report import BEGIN, END
 from pipelines.training.fused_runs import prepare, train_all
 from pipelines.training.train_fused import CHECKPOINT, PREDICTIONS, SUMMARY
 from squall.settings import ModelSettings, Settings
@@ -29,6 +30,7 @@ CONFIG: dict[str, Any] = {
     "seeds": [1],
     "epochs": 2,
     "batch_size": 128,
+    "charts": 12,
     "pretrain": {"price_windows": 128, "price_epochs": 1, "charts": 64, "chart_epochs": 1},
 }
 PAGE = "results.md"
@@ -79,6 +81,8 @@ def test_every_run_leaves_predictions_with_ids_and_the_hash_of_the_split(home: P
 
 
 def test_all_figures_come_from_the_predictions(home: Path, told: dict[str, Any]) -> None:
+    assert {own["trend"]["rows"] for own in told["charts"].values()} == {CONFIG["charts"]}
+    assert {"plain", "random"} <= told["charts"].keys()
     # Falls are judged on every company and day of 2015, directions where there is one.
     assert told["impact"]["rows"] == 3 * len(pd.bdate_range("2015-01-01", "2015-12-31")) > told["tasks"]["adjusted"]["B"]["rows"]
     raw = told["tasks"]["raw"]["B"]
@@ -127,6 +131,12 @@ def test_bad_input_is_one_line(home: Path, tmp_path: Path) -> None:
     empty = squall(home, "evaluate", "fused", "--runs", str(tmp_path))
     assert empty.returncode == 1
     assert "no finished runs" in empty.stderr
+
+
+def test_a_walk_that_lacks_a_fold_is_not_judged(home: Path, tmp_path: Path) -> None:
+    copied = Path(shutil.copytree(home / "train" / "fused", tmp_path / "runs"))
+    (copied / "adjusted" / "text" / "2015-q2" / "seed-1" / SUMMARY).unlink()
+    assert set(read_predictions(copied).predictions) == {"adjusted/fused", "raw/fused", "raw/text"}
 
 
 def test_runs_of_different_splits_are_not_compared(home: Path, tmp_path: Path) -> None:

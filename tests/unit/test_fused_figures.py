@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 from pipelines.training.bootstrap import average_precision, day_weights, mean_difference, precision_difference
-from pipelines.training.evaluate_fused import BEGIN, direction_figures, impact_figures, report_text, write_results
+from pipelines.training.evaluate_fused import ablation_figures, direction_figures, impact_figures, imputation_figures
 from pipelines.training.fused_config import DEFAULT, FusedConfig, read_config, runs_of
+from pipelines.training.fused_report import BEGIN, report_text, write_results
 from squall.errors import UsageError
 
 RNG = np.random.default_rng(1)
@@ -82,8 +83,45 @@ def test_the_impact_head_ships_only_where_it_beats_volatility() -> None:
     assert good["rows"] == 390
     assert good["ships"] is True
     assert bad["ships"] is False
-    table = report_text({"tasks": {}, "impact": bad, "ablation": {}})
-    assert "ships switched off" in table
+    told = {"made": MADE, "tasks": {}, "ablation": {}, "imputation": {}, "charts": {}}
+    assert "ships switched off" in report_text({**told, "falls": {"fused": bad}})
+    assert "head ships." in report_text({**told, "falls": {"fused": good}})
+
+
+MADE = {"runs": 2, "seeds": 1, "device": ["cpu"], "cores": 2, "threads": 1, "cpu_seconds": 20.5, "default": "mlp-attention"}
+
+
+def test_what_a_modality_brings_is_said_in_words() -> None:
+    blind, seeing = [predictions(0.0)], [predictions(1.0)]
+    own = direction_figures({"fused": seeing, "text+price": seeing, "text": blind, "price": seeing}, paper=False)
+    assert own["brings"]["chart"] == own["brings"]["text"] == [0, 0, 0]
+    assert own["brings"]["price"][1] > 0
+    table = report_text({"made": MADE, "tasks": {"raw": {"B": own}}, "ablation": {}, "imputation": {}, "charts": {}})
+    assert "- text: not shown to help. text+price less price: +0.0000" in table
+    assert "- price: helps. text+price less text: +" in table
+    assert "2 CPU cores, 1 thread(s). 2 runs, 1 seed(s)" in table
+
+
+def test_a_variant_is_judged_against_the_default_over_days() -> None:
+    told = ablation_figures({"mlp-attention": [predictions(0.2)], "nmf-concat": [predictions(0.9)]}, "mlp-attention")
+    assert told["nmf-concat"]["less_default"][1] > 0
+    assert "less_default" not in told["mlp-attention"]
+    table = report_text({"made": MADE, "tasks": {}, "ablation": told, "imputation": {}, "charts": {}})
+    assert "The default is not within noise of the best: better are nmf-concat." in table
+
+
+def test_what_is_imagined_is_judged_beside_ridge_where_all_is_known() -> None:
+    errors = {
+        f"{kind}_{name}": np.ones(len(DAYS)) for kind in ("gan_error", "ridge_error") for name in ("text", "price", "chart")
+    }
+    frame = predictions(0.5).assign(**errors)
+    frame["gan_error_price"] = np.where(DAYS < 20, 0.5, np.nan)
+    told = imputation_figures([frame])
+    assert told["price"] == {"gan": 0.5, "ridge": 1.0, "less_ridge": [-0.5, -0.5, -0.5]}
+    assert told["text"]["less_ridge"] == [0, 0, 0]
+    table = report_text({"made": MADE, "tasks": {}, "ablation": {}, "imputation": {"mlp-gan": told}, "charts": {}})
+    assert "| mlp-gan | price | 0.5000 | 1.0000 | -0.5000 (-0.5000 to -0.5000) | beats ridge |" in table
+    assert imputation_figures([predictions(0.5)]) == {}
 
 
 def test_the_page_keeps_what_is_not_ours(tmp_path: Path) -> None:
@@ -103,8 +141,17 @@ def test_the_configuration_that_ships_is_the_default_and_names_every_run_once() 
     assert config == FusedConfig(ablation_seeds=(1,), pretrain={"before": "2014-11-01"})
     names = Counter(run.name for run in runs_of(config))
     assert max(names.values()) == 1
-    # 4 models and 3 seeds over 4 folds and 2 published splits; 3 x 4 alignments and joints and 3 terms off.
-    assert len(names) == 4 * 3 * (4 + 1 + 1) + 12 + 3
+    # 5 models and 3 seeds over 4 folds and 2 published splits; 3 x 4 alignments and joints and 3 terms off.
+    assert len(names) == 5 * 3 * (4 + 1 + 1) + 12 + 3
+
+
+def test_the_first_seeds_may_be_asked_for_alone() -> None:
+    config = FusedConfig(seeds=(4, 5, 6), ablation_seeds=(4,))
+    names = [run.name for run in runs_of(config.first_seeds(2))]
+    assert {name.rsplit("-", 1)[1] for name in names} == {"4", "5"}
+    assert [name.rsplit("-", 1)[1] for name in names] == sorted(name.rsplit("-", 1)[1] for name in names)
+    with pytest.raises(UsageError, match="--seeds 4"):
+        config.first_seeds(4)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,165 @@
+"""The figures of the fused model as Markdown, for the terminal and for docs/results.md."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipelines.training.evaluate_fused import BRINGS, PARTS, Figures
+
+BEGIN, END = "<!-- fused: begin -->", "<!-- fused: end -->"
+TITLES = {
+    "adjusted": "Direction less the market's, walking through 2015",
+    "raw": "Direction, published split",
+    "tradable": "Open to close, published split",
+}
+
+
+def report_text(told: Figures) -> str:
+    """The figures as Markdown."""
+    lines = _made(told["made"])
+    for task, protocols in told["tasks"].items():
+        for protocol, own in protocols.items():
+            lines += _directions(task, protocol, own)
+    lines += _falls(told.get("falls", {}))
+    lines += _ablation(told["ablation"], told["made"]["default"])
+    lines += _imputation(told["imputation"])
+    lines += _charts(told["charts"])
+    return "\n".join(lines).rstrip()
+
+
+def write_results(page: Path, report: str) -> None:
+    """Put the report between the page's two marks, which are added at its end when they are not there."""
+    text = page.read_text() if page.is_file() else "# Results\n"
+    if BEGIN not in text:
+        text = f"{text.rstrip()}\n\n## The fused model\n\n{BEGIN}\n{END}\n"
+    before, rest = text.split(BEGIN, 1)
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(f"{before}{BEGIN}\n{report}\n{END}{rest.split(END, 1)[1]}")
+
+
+def _made(own: Figures) -> list[str]:
+    devices = " and ".join(own["device"])
+    return [
+        "Printed by `squall evaluate fused --page docs/results.md` from the predictions of dev and test that each run wrote",
+        "once, after its training. Data: StockNet (tweets and daily bars of 2014 and 2015). "
+        f"Hardware: {devices}, {own['cores']} CPU cores, {own['threads']} thread(s). {own['runs']} runs, {own['seeds']} seed(s),",
+        f"{own['cpu_seconds']:g} CPU-seconds a run in the median; default {own['default']}. "
+        "± is the standard deviation over seeds",
+        "(0 where there is one); brackets are 95 % intervals by resampling days, paired.",
+        "",
+    ]
+
+
+def _directions(task: str, protocol: str, own: Figures) -> list[str]:
+    lines = [
+        f"**{TITLES[task]}, protocol {protocol}**: {own['rows']} rows on {own['days']} days, always-up {own['always_up']:.1%}.",
+        "",
+        "| model | seeds | accuracy | MCC | fused less it |",
+        "|---|---|---|---|---|",
+    ]
+    for name in (*PARTS, "fused"):
+        if name in own:
+            lines.append(
+                f"| {name} | {own[name]['seeds']} | {_spread(own[name], 'accuracy')} | {_spread(own[name], 'mcc')} "
+                f"| {_shown(own.get('fused_less', {}).get(name))} |"
+            )
+    lines += [f"| always-up | | {own['always_up']:.4f} | 0 | {_shown(own.get('fused_less', {}).get('always_up'))} |", ""]
+    for name, gap in own["brings"].items():
+        with_it, without = BRINGS[name]
+        lines.append(f"- {name}: {_verdict(gap)}. {with_it} less {without}: {_shown(gap)}.")
+    return [*lines, ""] if own["brings"] else lines
+
+
+def _falls(falls: Figures) -> list[str]:
+    if not falls:
+        return []
+    first = next(iter(falls.values()))
+    lines = [
+        f"**Fall next day, less the market's**: {first['rows']} rows, {first['share_of_falls']:.1%} fall. "
+        f"Average precision of the 60-day volatility alone {first['volatility_average_precision']:.4f}.",
+        "",
+        "| model | average precision | it less volatility |",
+        "|---|---|---|",
+    ]
+    for name in (*PARTS, "fused"):
+        if name in falls:
+            own = falls[name]
+            lines.append(f"| {name} | {_spread(own, 'average_precision')} | {_shown(own['less_volatility'])} |")
+    if "fused" in falls:
+        ships = falls["fused"]["ships"]
+        lines += ["", "The impact head ships." if ships else "The interval is not above 0: the impact head ships switched off."]
+    return [*lines, ""]
+
+
+def _ablation(variants: Figures, default: str | None) -> list[str]:
+    if not variants:
+        return []
+    lines = [
+        "**Ablation** on StockNet dev (market-adjusted direction).",
+        "",
+        "| variant | seeds | log likelihood | accuracy | log likelihood less the default's |",
+        "|---|---|---|---|---|",
+    ]
+    best_first = sorted(variants.items(), key=lambda pair: -pair[1]["log_likelihood"])
+    lines += [
+        f"| {name}{' (default)' if name == default else ''} | {own['seeds']} | {_spread(own, 'log_likelihood')} "
+        f"| {_spread(own, 'accuracy')} | {_shown(own.get('less_default'))} |"
+        for name, own in best_first
+    ]
+    if default in variants:
+        better = [name for name, own in best_first if "less_default" in own and own["less_default"][1] > 0]
+        noise = f"The default is not within noise of the best: better are {', '.join(better)}."
+        lines += ["", noise if better else "The default is the best or within noise of it."]
+    return [*lines, ""]
+
+
+def _imputation(variants: Figures) -> list[str]:
+    if not variants:
+        return []
+    lines = [
+        "**Imagining an absent modality** from the other two on StockNet dev: squared error in units of the modality's variance.",
+        "",
+        "| variant | modality | gan | ridge | gan less ridge | |",
+        "|---|---|---|---|---|---|",
+    ]
+    for variant, modalities in variants.items():
+        for name, own in modalities.items():
+            low, high = own["less_ridge"][1:]
+            word = "beats ridge" if high < 0 else "worse than ridge" if low > 0 else "no different"
+            lines.append(f"| {variant} | {name} | {own['gan']:.4f} | {own['ridge']:.4f} | {_shown(own['less_ridge'])} | {word} |")
+    return [*lines, ""]
+
+
+def _charts(styles: Figures) -> list[str]:
+    if not styles:
+        return []
+    rows = next(iter(next(iter(styles.values())).values()))["rows"]
+    attributes = next(iter(styles.values()))
+    lines = [
+        f"**What the chart encoder reads off a chart**: accuracy on {rows} charts of bars that it never saw, and in brackets "
+        "that of always saying the commonest class.",
+        "",
+        f"| drawn | {' | '.join(attributes)} |",
+        f"|---|{'---|' * len(attributes)}",
+    ]
+    for style, own in styles.items():
+        lines.append(f"| {style} | {' | '.join(_read(part) for part in own.values())} |")
+    return [*lines, ""]
+
+
+def _verdict(gap: list[float]) -> str:
+    if gap[1] > 0:
+        return "helps"
+    return "does harm" if gap[2] < 0 else "not shown to help"
+
+
+def _spread(own: Figures, name: str) -> str:
+    return f"{own[name]:.4f} ± {own[f'{name}_std']:.4f}"
+
+
+def _shown(gap: list[float] | None) -> str:
+    return "" if gap is None else f"{gap[0]:+.4f} ({gap[1]:+.4f} to {gap[2]:+.4f})"
+
+
+def _read(part: Figures) -> str:
+    return f"{part['accuracy']:.3f} ({part['majority']:.3f})"
