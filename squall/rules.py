@@ -5,7 +5,7 @@ the detector; one that the detector does not offer for a scope is None, and no c
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
@@ -17,6 +17,7 @@ from squall.scopes import Kind, parse_scope
 
 Metric = Literal[
     "surprise", "excess", "share_up", "volume_excess", "negative_share", "past_share", "stories", "mentions", "mass", "lift",
+    "mood_change", "topic_change", "price_move", "divergence", "confirmed",
 ]  # fmt: skip
 METRICS: dict[Metric, str] = {
     "surprise": "log10 of the evidence that negative weight is up",
@@ -29,7 +30,14 @@ METRICS: dict[Metric, str] = {
     "mentions": "mentions since then, copies included",
     "mass": "negative weight since then, a story up to 1",
     "lift": "negative weight by what was expected",
+    "mood_change": "mean tone of the last 24 hours against its past, in standard errors; negative: worse",
+    "topic_change": "distance of the last 24 hours' topics from those of the past, 0 to 1",
+    "price_move": "move of a company's price in 24 hours, in standard deviations of its daily moves",
+    "divergence": "1 where mood_change is -2 or less and price_move within 1 either way, else 0",
+    "confirmed": "1 where mood_change and price_move are both -2 or less, else 0",
 }
+GAUGED: frozenset[Metric] = frozenset(("mood_change", "topic_change", "price_move", "divergence", "confirmed"))
+"""Those that are worked out only for rules that name them, where what else they say holds."""
 Severity = Literal["critical", "high", "medium", "info"]
 GroupLabel = Literal["rule", "severity", "sector", "scope"]
 Lists = Mapping[str, Mapping[str, float]]
@@ -200,11 +208,16 @@ class Rule(_Part):
         """Hex digest of everything that it says."""
         return content_id("rule", self.model_dump_json(by_alias=True))[:12]
 
-    def holds(self, metrics: Mapping[str, float | None]) -> bool:
-        """Whether all its conditions hold."""
+    @cached_property
+    def is_gauged(self) -> bool:
+        """Whether a condition goes by one of the `GAUGED` metrics."""
+        return any(condition.metric in GAUGED for condition in self.when)
+
+    def holds(self, metrics: Mapping[str, float | None], but: Collection[Metric] = ()) -> bool:
+        """Whether all its conditions hold, `but` those on some metrics."""
         mentions = metrics.get("mentions")
         enough = self.min_mentions == 0 or (mentions is not None and mentions >= self.min_mentions)
-        return enough and all(condition.holds(metrics) for condition in self.when)
+        return enough and all(condition.holds(metrics) for condition in self.when if condition.metric not in but)
 
     def is_calm(self, metrics: Mapping[str, float | None]) -> bool:
         """Whether one of its conditions is over."""

@@ -15,8 +15,10 @@ from streams import watch_store as store
 from streams.evidence_store import read_stories
 from streams.incident_writer import IncidentWriter
 from streams.logic.detection import Arrival
-from streams.logic.incidents import Evidence, Watch, at_minute, minute_number
+from streams.logic.incidents import Evidence, Gauge, Watch, at_minute, minute_number
+from streams.logic.metrics import confirmed, divergence
 from streams.logic.surge_detector import SurgeDetector
+from streams.price_moves import PriceMoves
 from streams.runtime import Context, Parts, Periodic, Send
 from streams.standstill import Standstill
 
@@ -115,7 +117,7 @@ class Watcher:
             def stories(scope: str, minute: int, window: int) -> tuple[Evidence, ...]:
                 return read_stories(connection, scope, at_minute(minute) + MINUTE, window * MINUTE)
 
-            steps += watch.run(arrivals, minute_number(until), stories)
+            steps += watch.run(arrivals, minute_number(until), stories, self._gauge(PriceMoves(connection, cursor, until)))
             if steps:
                 IncidentWriter(connection, self._settings, rules, sectors).write(steps)
             detector_store.add_decided(connection, arrivals)
@@ -123,6 +125,21 @@ class Watcher:
             store.move_cursor(connection, until)
         self._at, self._stored = until, stored
         return until < closed
+
+    def _gauge(self, prices: PriceMoves) -> Gauge:
+        moods = self._detector.moods
+
+        def gauge(scope: str, minute: int) -> Mapping[str, float | None]:
+            mood, price = moods.mood_change(scope, minute), prices.move(scope, minute)
+            return {
+                "mood_change": mood,
+                "topic_change": moods.topic_change(scope, minute),
+                "price_move": price,
+                "divergence": divergence(mood, price),
+                "confirmed": confirmed(mood, price),
+            }
+
+        return gauge
 
     def _store_state(self, connection: Connection, until: datetime) -> datetime:
         """Store the detector's state where that is due; returns the minute of the stored one."""

@@ -7,6 +7,7 @@ import typer
 from squall.cli import (
     alerts,
     backfill,
+    backtest,
     classify,
     companies,
     config,
@@ -45,6 +46,7 @@ app.command("status")(status.status)
 app.command("down")(down.down)
 app.add_typer(ingest.app, name="ingest")
 app.command("replay")(replay.replay)
+app.command("backtest")(backtest.backtest)
 app.add_typer(incidents.app, name="incidents")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(rules.app, name="rules")

@@ -4,9 +4,10 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,8 @@ from squall.errors import UsageError
 from squall.settings import Settings, get_settings
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from pipelines.ingest.replay import Sent
     from pipelines.ingest.source import Send
     from pipelines.ingest.standing import Counts
@@ -49,14 +52,14 @@ def replay(
     from pipelines.ingest.timeline import merge
     from squall.embedded.signals import Stopped, stoppable
 
-    settings = _settings(namespace, alerts, workers)
+    settings = replay_settings(namespace, alerts=alerts, workers=workers)
     rate = _speed(speed)
-    items = _items(news, settings)
+    items = news_items(news, settings)
     steps = list(merge(items, settings, shuffle, seed))
-    ahead = _ahead(prices, charts, exchange)
+    ahead = sent_ahead(prices, charts, exchange)
     done = False
     try:
-        with stoppable(), _replayed(settings, items, steps, ahead, speed=rate, fresh=fresh) as report:
+        with stoppable(), replayed(settings, items, steps, ahead, speed=rate, fresh=fresh) as (report, _):
             done = True
             _print(report, as_json)
             if not until_done:
@@ -67,10 +70,21 @@ def replay(
 
 
 @contextmanager
-def _replayed(
-    settings: Settings, items: "list[Item]", steps: "list[Step]", ahead: "list[Send]", *, speed: float | None, fresh: bool
-) -> Iterator[dict[str, Any]]:
-    """Replay to the end; services and workers run on for the duration. Yields what is reported."""
+def replayed(
+    settings: Settings,
+    items: "list[Item]",
+    steps: "list[Step]",
+    ahead: "list[Send]",
+    *,
+    speed: float | None,
+    fresh: bool,
+    begin: "Callable[[Engine], None]" = lambda _engine: None,
+) -> "Iterator[tuple[dict[str, Any], Engine]]":
+    """Replay to the end; services and workers run on for the duration. Yields what is reported, and an engine on the namespace.
+
+    Args:
+        begin: called with the engine before the workers start.
+    """
     from pipelines.ingest.producer import Producer
     from pipelines.ingest.replay import prepare, send, send_ahead, wait_until_done
     from squall.embedded import running
@@ -80,6 +94,7 @@ def _replayed(
     with _Shown() as shown, running(settings) as services:
         engine = prepare(settings, services, min(times), max(times), fresh=fresh)
         try:
+            begin(engine)
             with (
                 worker_processes(settings, services, settings.workers),
                 Producer(settings, services.bootstrap) as producer,
@@ -92,7 +107,7 @@ def _replayed(
                 shown.begin("articles committed", len(sent.articles))
                 found = wait_until_done(engine, settings, sent, progress=lambda now: shown.reach(now.articles))
                 shown.stop()
-                yield _report(settings, sent, found, time.monotonic() - started)
+                yield _report(settings, sent, found, time.monotonic() - started), engine
         finally:
             engine.dispose()
 
@@ -148,7 +163,12 @@ class _Shown:
         self._progress.stop()
 
 
-def _items(path: Path, settings: Settings) -> "list[Item]":
+def news_items(path: Path, settings: Settings) -> "list[Item]":
+    """The articles of a file.
+
+    Raises:
+        UsageError: there is none in it.
+    """
     from pipelines.ingest.files import read_news
     from pipelines.ingest.timeline import items_of
 
@@ -160,7 +180,8 @@ def _items(path: Path, settings: Settings) -> "list[Item]":
     return items
 
 
-def _settings(namespace: str, alerts: bool, workers: int | None) -> Settings:
+def replay_settings(namespace: str, *, alerts: bool, workers: int | None) -> Settings:
+    """The settings of a replay: those in force, in a namespace of its own."""
     settings = get_settings().in_namespace(namespace)
     if not namespace:
         raise UsageError("--namespace: a replay needs a name, the live namespace stays apart")
@@ -182,9 +203,11 @@ def _speed(text: str) -> float | None:
     return speed
 
 
-def _ahead(prices: Path | None, charts: Path | None, exchange: str) -> "list[Send]":
+def sent_ahead(prices: Path | None, charts: Path | None, exchange: str, until: datetime | None = None) -> "list[Send]":
+    """The bars and charts of files, unreadable rows too; `until`: of the bars only those that start no later."""
     from pipelines.ingest.charts import read_folder
     from pipelines.ingest.files import read_bars
 
-    bars = [read.send for read in read_bars(prices, exchange=exchange)] if prices else []
+    reads = read_bars(prices, exchange=exchange) if prices else ()
+    bars = [read.send for read in reads if until is None or read.record is None or read.record.start <= until]
     return bars + ([read.send for read in read_folder(charts, exchange=exchange)] if charts else [])

@@ -38,6 +38,7 @@ def arrivals_of(items: Iterable[Item], seen: Collection[Seen], kinds: Collection
     first: dict[Seen, str] = dict.fromkeys(seen, "")
     mentions: dict[int, dict[str, int]] = {}
     stories: dict[tuple[int, str], dict[str, Sums]] = {}
+    topics: dict[Seen, str] = {}
     sectors: dict[str, str] = {}
     for item in items:
         for scope, sums in parts_of(item.contribution):
@@ -49,18 +50,27 @@ def arrivals_of(items: Iterable[Item], seen: Collection[Seen], kinds: Collection
             if first.setdefault((scope, item.story_id), item.article_id) == item.article_id:
                 parts = stories.setdefault((item.minute, scope), {})
                 parts[item.story_id] = parts[item.story_id].plus(sums) if item.story_id in parts else sums
+                topics[scope, item.story_id] = item.contribution.topic
         if item.contribution.company_id is not None:
             sectors[company_scope(item.contribution.company_id)] = item.contribution.sector or ""
     return {
         minute: {
-            scope: _arrival(list(stories.get((minute, scope), {}).values()), counts[scope], sectors.get(scope, ""))
+            scope: _arrival(
+                [(topics[scope, story], part) for story, part in stories.get((minute, scope), {}).items()],
+                counts[scope],
+                sectors.get(scope, ""),
+            )
             for scope in sorted(counts)
         }
         for minute, counts in sorted(mentions.items())
     }
 
 
-def _arrival(parts: list[Sums], mentions: int, sector: str) -> Arrival:
+def _arrival(stories: list[tuple[str, Sums]], mentions: int, sector: str) -> Arrival:
+    parts = [part for _, part in stories]
+    by_topic: dict[str, int] = {}
+    for topic, part in stories:
+        by_topic[topic] = by_topic.get(topic, 0) + part.items
     return Arrival(
         marks=tuple(sorted((part.negative_weight / MILLION for part in parts), reverse=True)),
         weights=tuple(sorted((part.weight / MILLION for part in parts), reverse=True)),
@@ -69,4 +79,6 @@ def _arrival(parts: list[Sums], mentions: int, sector: str) -> Arrival:
         negative=sum(part.negative for part in parts) / MILLION,
         positive=sum(part.positive for part in parts) / MILLION,
         sector=sector,
+        squares=sum((part.positive - part.negative) ** 2 / part.items for part in parts if part.items) / MILLION,
+        topics=tuple((topic, items / MILLION) for topic, items in sorted(by_topic.items())),
     )

@@ -31,6 +31,10 @@ class Arrival(NamedTuple):
     """Sum of share x P(positive) over the new stories."""
     sector: str = ""
     """Sector of the company; empty where it has none or the scope is wider."""
+    squares: float = 0.0
+    """Sum of share x (P(positive) - P(negative))**2 over the new stories."""
+    topics: tuple[tuple[str, float], ...] = ()
+    """Shares of the new stories by topic, in order of its name."""
 
     @property
     def mass(self) -> float:
@@ -68,6 +72,12 @@ class Signal(NamedTuple):
     """The same of the scope's past, shrunk to its group's."""
     level: float = 0.0
     """Mass a day that the past makes expected of the scope, at this hour of the week."""
+    mood_change: float | None = None
+    """This and what follows stands here only where a rule asked for it: see `streams.logic.moods` and `streams.logic.metrics`."""
+    topic_change: float | None = None
+    price_move: float | None = None
+    divergence: bool | None = None
+    confirmed: bool | None = None
 
     @property
     def alarm(self) -> AlarmKind | None:

@@ -13,7 +13,7 @@ from msgspec import Struct, structs
 
 from squall.acts import matches
 from squall.records import content_id
-from squall.rules import BREADTH, METRICS, Lists, Rule, RuleSet
+from squall.rules import BREADTH, GAUGED, METRICS, Lists, Rule, RuleSet
 from squall.scopes import parse_scope
 
 State = Literal["pending", "firing", "acknowledged", "resolved"]
@@ -38,6 +38,8 @@ class Signal(Protocol):
     @property
     def expected(self) -> float: ...  # noqa: D102
     def _asdict(self) -> dict[str, Any]: ...
+    @property
+    def _replace(self) -> Callable[..., Any]: ...
 
 
 class Detector(Protocol):
@@ -117,6 +119,15 @@ Stories = Callable[[str, int, int], tuple[Evidence, ...]]
 """The negative stories of a scope in the window of so many minutes that ends with a minute, heaviest first."""
 
 
+Gauge = Callable[[str, int], Mapping[str, float | None]]
+"""The `GAUGED` metrics of a scope at the end of a minute, the last that the detector has taken in."""
+
+
+def no_gauge(_scope: str, _minute: int) -> Mapping[str, float | None]:
+    """Says nothing of any."""
+    return {}
+
+
 def at_minute(minute: int) -> datetime:
     """The start of a minute, in UTC."""
     return _EPOCH + minute * _MINUTE
@@ -177,6 +188,7 @@ class Watch:
         self._minute = -1
         self._silences: tuple[SilenceSpan, ...] = ()
         self._steps: list[Step] = []
+        self._gauge: Gauge = no_gauge
 
     @property
     def reopen_within(self) -> int:
@@ -203,13 +215,13 @@ class Watch:
                 self._open[key] = incident
         return steps
 
-    def run(self, arrivals: Mapping[int, Mapping[str, Any]], until: int, stories: Stories) -> list[Step]:
+    def run(self, arrivals: Mapping[int, Mapping[str, Any]], until: int, stories: Stories, gauge: Gauge = no_gauge) -> list[Step]:
         """Decide all minutes up to `until`, in order; minutes in which nothing can change are passed over.
 
         Args:
             arrivals: what each minute brought by scope, the minutes ascending, all later than those decided before.
         """
-        self._steps = []
+        self._steps, self._gauge = [], gauge
         for minute, arrived in arrivals.items():
             self._pass_until(minute - 1, stories)
             self._decide(minute, arrived, stories)
@@ -242,8 +254,11 @@ class Watch:
 
     def _judge(self, rule: Rule, signal: Signal, arrived: bool, stories: Stories) -> None:
         key, minute, metrics = (rule.name, signal.scope), signal.minute, metrics_of(signal)
-        holds = rule.holds(metrics)
         incident = self._open.get(key)
+        if rule.is_gauged and (incident is not None or (arrived and rule.holds(metrics, GAUGED))):
+            signal = signal._replace(**self._gauge(signal.scope, minute))
+            metrics = metrics_of(signal)
+        holds = rule.holds(metrics)
         if incident is None:
             # Only a minute that brings something can open: time alone makes nothing worse.
             if not (arrived and holds):
@@ -390,7 +405,11 @@ def inputs(rule: Rule, version: str, signal: Signal, stories: int) -> dict[str, 
     """What a decision was made from, as it stays with the incident."""
     seen = {name: round(value, 6) if isinstance(value, float) else value for name, value in signal._asdict().items()}
     return {
-        **{name: value for name, value in seen.items() if name not in ("scope", "minute", "surprise")},
+        **{
+            name: value
+            for name, value in seen.items()
+            if name not in ("scope", "minute", "surprise") and (value is not None or name not in GAUGED)
+        },
         "window_min": window_of(rule, signal),
         "stories": stories,
         "rule": rule.model_dump(mode="json", by_alias=True, exclude_defaults=True),

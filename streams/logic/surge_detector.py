@@ -17,8 +17,9 @@ from streams.logic.baseline import Ints
 from streams.logic.detection import Arrival, Signal
 from streams.logic.e_detector import LIFTS, NOTHING, Floats, after_marks, after_quiet, log_gain, surprise
 from streams.logic.expectation import DAY, HOUR, KINDS, NEGATIVE, Expectation, packed, unpacked
+from streams.logic.moods import Moods
 
-VERSION = 2
+VERSION = 3
 # The line is never lower than for a watch-list of so many scopes: three stories are no surge, however few are watched.
 LEAST_FAMILY = 500
 # Scopes wider than a company are too busy to be judged by a prior: they wait until the stream is so old.
@@ -44,6 +45,7 @@ class SurgeDetector:
         self._hour = 0
         """The hour whose expectations hold now."""
         self._expectation = Expectation(settings)
+        self.moods = Moods(settings)
         self._mean: Floats = np.zeros(0)
         self._cost: Floats = np.zeros((2, 0, len(LIFTS)))
         self.asof: Ints = np.zeros(0, np.int64)
@@ -62,6 +64,7 @@ class SurgeDetector:
         self._roll(minute)
         if arrivals:
             self._take(minute, arrivals)
+            self.moods.take(minute, arrivals)
         return self._signals(sorted({*arrivals, *watched}), minute)
 
     def at(self, scope: str, minute: int) -> Signal:
@@ -193,6 +196,7 @@ class SurgeDetector:
             "hour": self._hour,
             "arrays": {name: packed(getattr(self, name)) for name in self.ARRAYS},
             "expectation": self._expectation.export(),
+            "moods": self.moods.export(),
         }
         return zlib.compress(msgspec.msgpack.encode(held), 1)
 
@@ -211,6 +215,7 @@ class SurgeDetector:
         for name in self.ARRAYS:
             setattr(self, name, unpacked(held["arrays"][name]))
         self._expectation.restore(held["expectation"])
+        self.moods.restore(held["moods"])
         self._mean, self._cost = self._expectation.of_hour(self._hour)
 
     def _mark(self) -> list[int]:

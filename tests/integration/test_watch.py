@@ -8,6 +8,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
+from squall.db.rules import apply_rules
 from squall.db.tables import Base
 from squall.records import Alert, Mention, Tick, decode
 from squall.settings import DetectionSettings, NotifySettings, StreamSettings
@@ -267,6 +268,62 @@ def test_an_act_of_a_person_is_kept(context: Context) -> None:
     close(context, 3 * 1440)
     assert [row["state"] for row in rows(context, "SELECT state FROM incident")] == ["resolved"]
     assert [row["number"] for row in rows(context, "SELECT number FROM incident_event ORDER BY number")][-2:] == [9, 10]
+
+
+DIVERGING = """
+rules:
+  - name: divergence
+    when:
+      - { metric: divergence, above: 0.5 }
+      - { metric: mood_change, below: -2, resolve: -1 }
+      - { metric: topic_change, below: 1 }
+    window: 1d
+    min_stories: 3
+    keep_firing_for: 0
+"""
+
+
+def with_bars(context: Context, last: float) -> None:
+    """Daily closes of Boeing that wander by one in a hundred, up to the seventh day, whose close is `last`."""
+    rows = [(START + timedelta(days=day - 40, hours=21), 100.0 + day % 2) for day in range(47)]
+    rows[-1] = rows[-1][0], last
+    query = """
+        INSERT INTO bar (company_id, interval, start, ticker, open, high, low, close, volume, available_at, source)
+        VALUES ('boeing', '1d', :at, 'BA', :close, :close, :close, :close, 1, :at, 'test')
+    """
+    with context.engine.begin() as connection:
+        connection.execute(text(query), [{"at": at, "close": close} for at, close in rows])
+
+
+@pytest.mark.parametrize(("last", "fires"), [(100.4, True), (80.0, False)])
+def test_a_mood_that_falls_before_the_price_does_is_an_incident_of_a_rule_that_says_so(
+    context: Context, last: float, fires: bool
+) -> None:
+    with context.engine.begin() as connection:
+        apply_rules(connection, DIVERGING, "test", "test")
+    with_bars(context, last)
+    calm = [
+        mention(f"c{hour}", f"Boeing {'gains' if hour % 8 else 'meets'} {hour}", minute=60 * hour) for hour in range(0, 144, 4)
+    ]
+    score(context, [*calm, *burst(8, 6 * 1440 + 22 * 60)])
+    close(context, 6 * 1440 + 23 * 60)
+    fired = rows(context, "SELECT * FROM incident WHERE fired_at IS NOT NULL")
+    if not fires:
+        assert fired == []
+        return
+    [incident] = fired
+    assert (incident["rule"], incident["scope"]) == ("divergence", "company:boeing")
+    inputs = incident["inputs"]
+    assert (inputs["divergence"], inputs["confirmed"]) == (True, False)
+    assert inputs["mood_change"] <= -2
+    assert abs(inputs["price_move"]) < 1
+    whole = decided(context)
+
+    with context.engine.begin() as connection:
+        for table in ("incident_event", "outbox", "incident", "cursor", "decided_minute", "detector_state"):
+            connection.execute(text(f"TRUNCATE {table} CASCADE"))
+    Watcher(context, chunk_rows=3, patience_s=0).run()
+    assert decided(context) == whole
 
 
 # --- delivery ---

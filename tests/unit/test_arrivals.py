@@ -55,3 +55,11 @@ def test_what_came_before_the_chunk_is_known() -> None:
 
 def test_only_the_kinds_wanted_come() -> None:
     assert set(arrivals_of([item("a", "s")], (), ALL[::4])[0]) == {"company:boeing", "market"}
+
+
+def test_tone_and_topics_are_those_of_new_stories() -> None:
+    other = item("b", "t", negative=0.2)
+    legal = other._replace(contribution=other.contribution._replace(topic="Legal"))
+    found = arrivals_of([item("a", "s"), legal, item("c", "t", negative=0.9)], (), ALL)[0]["company:boeing"]
+    assert found.squares == pytest.approx(0.8**2 + 0.2**2)
+    assert found.topics == (("Legal", 1.0), ("Stock Movement", 1.0))

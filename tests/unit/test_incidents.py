@@ -308,3 +308,49 @@ def test_the_order_in_which_a_minute_names_its_scopes_changes_nothing(order: tup
     levels: Levels = {scope: {0: 3.5, 50: 0.0} for scope in order}
     expected: Levels = {scope: {0: 3.5, 50: 0.0} for scope in sorted(order)}
     assert run(levels, rules(*WIDE)) == run(expected, rules(*WIDE))
+
+
+class Gauged(NamedTuple):
+    scope: str
+    minute: int
+    surprise: float
+    line: float = 3.0
+    mass: float = 4.0
+    expected: float = 0.25
+    mood_change: float | None = None
+    price_move: float | None = None
+    divergence: float | None = None
+
+
+class ScriptedGauged(Scripted):
+    def at(self, scope: str, minute: int) -> Any:
+        return Gauged(*super().at(scope, minute)[:3])
+
+
+def test_a_rule_joins_what_the_detector_says_with_mood_and_price() -> None:
+    when = [
+        {"metric": "divergence", "above": 0.5},
+        {"metric": "mood_change", "below": -3, "resolve": -1},
+        {"metric": "surprise", "above": 1},
+    ]
+    chosen = rules({"when": when, "min_stories": 0})
+    moods = {0: -4.0, 10: -4.0, 20: -2.5, 40: -0.5}
+    asked: list[tuple[str, int]] = []
+
+    def gauge(scope: str, minute: int) -> dict[str, float | None]:
+        asked.append((scope, minute - START))
+        mood = moods[max(at for at in moods if at <= minute - START)]
+        return {"mood_change": mood, "price_move": 0.5 if minute - START else -2.0, "divergence": float(minute > START)}
+
+    detector = ScriptedGauged({BOEING: {0: 2.0, 10: 2.0, 20: 2.0}, IBM: {0: 0.5}})
+    watch = Watch(chosen, detector, SECTORS, {})
+    steps = watch.run(detector.arrivals(START, START + DAY), START + DAY, three, gauge)
+    assert kinds(steps) == [("opened", 10), ("fired", 10), ("told", 10), ("resolved", 70)]
+    assert asked[0] == (BOEING, 0)
+    assert {scope for scope, _ in asked} == {BOEING}
+    signal = steps[0].signal
+    assert signal is not None
+    frozen = inputs(chosen.rules[0], "abc", signal, 3)
+    assert (frozen["mood_change"], frozen["price_move"]) == (-4.0, 0.5)
+    silent = Watch(chosen, detector, SECTORS, {})
+    assert silent.run(detector.arrivals(START, START + DAY), START + DAY, three) == []

@@ -1,0 +1,100 @@
+"""Tone and topics of every scope: its last day against its own past. Pure; minutes are integers since 1970.
+
+All of it follows from the arrivals, and is asked for only where a rule goes by it.
+"""
+
+from collections.abc import Iterable, Mapping
+from functools import reduce
+from typing import Any, NamedTuple
+
+import msgspec
+
+from squall.settings import DetectionSettings
+from streams.logic.detection import Arrival
+from streams.logic.metrics import Tone, mood_change, topic_change
+
+HOUR, HOURS = 60, 24
+RECENT_HOURS = 24
+
+
+class Tally(NamedTuple):
+    """Sums over the articles of a stretch of time."""
+
+    items: float = 0.0
+    tone: float = 0.0
+    squares: float = 0.0
+    topics: tuple[tuple[str, float], ...] = ()
+    """Articles by topic."""
+
+    def plus(self, other: "Tally") -> "Tally":
+        """The sum of both."""
+        topics = dict(self.topics)
+        for topic, items in other.topics:
+            topics[topic] = topics.get(topic, 0.0) + items
+        return Tally(self.items + other.items, self.tone + other.tone, self.squares + other.squares, tuple(topics.items()))
+
+
+Book = dict[str, dict[int, Tally]]
+"""Tally by hour or day since 1970, by scope."""
+
+
+class Moods:
+    """Keeps each scope's last 24 hours by the hour, and the days of its baseline.
+
+    The last day is the hour of a minute and the 23 before it; the past ends where the guard days, one at least, begin.
+    """
+
+    def __init__(self, settings: DetectionSettings) -> None:
+        self._guard = max(1, settings.guard_days)
+        self._days_kept = settings.baseline_days + self._guard
+        self._hours: Book = {}
+        self._days: Book = {}
+
+    def take(self, minute: int, arrivals: Mapping[str, Arrival]) -> None:
+        """Take in a minute, later than all before."""
+        hour, day = minute // HOUR, minute // (HOUR * HOURS)
+        for scope, one in arrivals.items():
+            if one.items:
+                new = Tally(one.items, one.positive - one.negative, one.squares, one.topics)
+                _add(self._hours, scope, hour, new, hour - RECENT_HOURS)
+                _add(self._days, scope, day, new, day - self._days_kept)
+
+    def mood_change(self, scope: str, minute: int) -> float | None:
+        """How far the tone of the last day stands above its past, in standard errors; None: too little is known."""
+        recent, past = self._both(scope, minute)
+        return mood_change(Tone(*recent[:3]), Tone(*past[:3]))
+
+    def topic_change(self, scope: str, minute: int) -> float | None:
+        """How far the topics of the last day are from those of the past, 0 to 1; None: too little is known."""
+        recent, past = self._both(scope, minute)
+        return topic_change(dict(recent.topics), dict(past.topics))
+
+    def _both(self, scope: str, minute: int) -> tuple[Tally, Tally]:
+        hour, day = minute // HOUR, minute // (HOUR * HOURS)
+        last = day - self._guard - 1
+        recent = (one for at, one in self._hours.get(scope, {}).items() if at > hour - RECENT_HOURS)
+        past = (one for at, one in self._days.get(scope, {}).items() if day - self._days_kept <= at <= last)
+        return _sum(recent), _sum(past)
+
+    def export(self) -> Any:
+        """All that it keeps, as plain values."""
+        return [self._hours, self._days]
+
+    def restore(self, held: Any) -> None:
+        """Continue where `export` was called."""
+        self._hours, self._days = msgspec.convert(held, tuple[Book, Book])
+
+
+def _add(book: Book, scope: str, at: int, new: Tally, before: int) -> None:
+    tallies = book.setdefault(scope, {})
+    if at in tallies:
+        tallies[at] = tallies[at].plus(new)
+        return
+    tallies[at] = new
+    # What is kept is in order of time.
+    for old in [one for one in tallies if one < before]:
+        del tallies[old]
+
+
+def _sum(tallies: Iterable[Tally]) -> Tally:
+    return reduce(Tally.plus, tallies, Tally())

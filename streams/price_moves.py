@@ -1,0 +1,71 @@
+"""How far the prices of companies have moved over the last day, by the bars that were known at a minute."""
+
+from bisect import bisect_right
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+from squall.scopes import parse_scope
+from streams.logic.incidents import at_minute
+from streams.logic.metrics import price_move
+
+DAY = timedelta(days=1)
+SESSIONS = 60
+HISTORY = timedelta(days=120)
+STALE = timedelta(days=5)
+"""Where the newest bar is older than a long weekend, the price is unknown and not unmoved."""
+_BARS = """
+SELECT available_at, close, interval = '1d' FROM bar
+WHERE company_id = %(company)s AND available_at > %(after)s AND available_at <= %(until)s
+ORDER BY available_at, interval, start
+"""
+
+
+class Known(NamedTuple):
+    """Closes and from when they were known, ascending; daily ones, and those of all intervals."""
+
+    daily_at: list[datetime]
+    daily: list[float]
+    all_at: list[datetime]
+    all: list[float]
+
+
+class PriceMoves:
+    """Serves the minutes of one transaction; a company's bars are read once.
+
+    A minute is decided when the watermark has passed it by the lateness limit: a bar that is stored within that time of its
+    `available_at` counts whenever it arrives.
+
+    Args:
+        after: the minute before the first that is asked for.
+        until: the last one.
+    """
+
+    def __init__(self, connection: Connection, after: datetime, until: datetime) -> None:
+        self._connection = connection
+        self._span = {"after": after - HISTORY, "until": until + timedelta(minutes=1)}
+        self._known: dict[str, Known] = {}
+
+    def move(self, scope: str, minute: int) -> float | None:
+        """The move since the last daily close that was known 24 hours before, in standard deviations of daily moves.
+
+        None: the scope is no company, or too little is known of its price.
+        """
+        company = parse_scope(scope).company_id
+        if company is None:
+            return None
+        known = self._known.get(company) or self._read(company)
+        at = at_minute(minute + 1)
+        newest = bisect_right(known.all_at, at)
+        if newest == 0 or at - known.all_at[newest - 1] > STALE:
+            return None
+        before = bisect_right(known.daily_at, at - DAY)
+        return price_move(known.daily[max(0, before - SESSIONS) : before], known.all[newest - 1])
+
+    def _read(self, company: str) -> Known:
+        rows = self._connection.exec_driver_sql(_BARS, {"company": company} | self._span).all()
+        daily = [(at, close) for at, close, is_daily in rows if is_daily]
+        known = Known([at for at, _ in daily], [one for _, one in daily], [row[0] for row in rows], [row[1] for row in rows])
+        self._known[company] = known
+        return known
