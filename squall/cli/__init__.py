@@ -10,11 +10,14 @@ from squall.cli import (
     classify,
     companies,
     config,
+    dataset,
     db,
     deadletters,
     demo,
     down,
+    drift,
     evaluate,
+    gate,
     health,
     incidents,
     ingest,
@@ -60,6 +63,9 @@ app.add_typer(db.app, name="db")
 app.command("classify")(classify.classify)
 app.add_typer(train.app, name="train")
 app.add_typer(evaluate.app, name="evaluate")
+app.add_typer(dataset.app, name="dataset")
+app.command("gate")(gate.gate)
+app.command("drift")(drift.drift)
 app.add_typer(users.app, name="users")
 
 
