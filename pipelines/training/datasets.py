@@ -7,6 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
@@ -17,10 +18,28 @@ SENTIMENTS = ("negative", "neutral", "positive")
 TFNS_SENTIMENTS = {0: "negative", 1: "positive", 2: "neutral"}
 HELD_OUT_SHARE = 0.1
 SENTFIN_TEST_MODULUS = 10
+PEOPLE = ("people", "people_topic")
+"""Sets of what people labelled: sentiment, and topic."""
 CASHTAG = re.compile(r"\$[A-Za-z]{1,6}\b")
 NAME = re.compile(r"\b[A-Z][\w&'-]+(?: [A-Z][\w&'-]+)*")
 
 Task = Literal["sentiment", "topic"]
+Sets = dict[str, list["Row"]]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Where a row that people labelled comes from."""
+
+    at: datetime
+    """Event time."""
+    story: str
+    sector: str
+    sampled: bool
+    """It belongs to the fair sample of the news: it was drawn at random, not chosen because a model was unsure."""
+    labellers: int
+    agreement: float
+    """Share of the labellers who gave this label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +54,7 @@ class Row:
     spans: tuple[tuple[int, int], ...] = ()
     mark_share: float = 0.0
     disagreeing: bool = False
+    facts: Facts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +72,8 @@ class TextData:
     dropped: dict[str, int]
     copied: dict[str, frozenset[str]]
     digest: str
+    version: str = ""
+    """Hash of all rows where they come from a frozen data set."""
 
 
 class DataError(UserError):
@@ -132,6 +154,15 @@ def load_text_data(data_dir: Path) -> TextData:
     Raises:
         DataError: a file is missing.
     """
+    return combine(*base_sets(data_dir), read_topics(data_dir))
+
+
+def base_sets(data_dir: Path) -> tuple[Sets, Sets]:
+    """Training and evaluation rows of all three sets, as they are published.
+
+    Raises:
+        DataError: a file is missing.
+    """
     headlines = sentfin(data_dir)
     is_test = [int(row.key) % SENTFIN_TEST_MODULUS == 0 for row in headlines]
     training = {
@@ -144,6 +175,11 @@ def load_text_data(data_dir: Path) -> TextData:
         "tfns_topic": tfns_topic(data_dir, "validation"),
         "sentfin": [row for row, test in zip(headlines, is_test, strict=True) if test],
     }
+    return training, evaluation
+
+
+def combine(training: Sets, evaluation: Sets, topics: tuple[str, ...]) -> TextData:
+    """Drop training rows that (nearly) equal an evaluation row of any set, and hold out a tenth of the others."""
     judged = list({row.text: None for rows in evaluation.values() for row in rows})
     kept: list[Row] = []
     dropped: dict[str, int] = {}
@@ -152,21 +188,30 @@ def load_text_data(data_dir: Path) -> TextData:
         pairs = list(near_pairs([row.text for row in rows], judged))
         leaking = {i for i, _ in pairs}
         dropped[source] = len(leaking)
-        copied[source] = frozenset(judged[j] for _, j in pairs) & {row.text for row in evaluation[source]}
+        copied[source] = frozenset(judged[j] for _, j in pairs) & {row.text for row in evaluation.get(source, ())}
         kept += [row for i, row in enumerate(rows) if i not in leaking]
     train, held_out = hold_out(kept)
-    digest = hashlib.sha256("\n".join(f"{r.source} {r.key} {r.label} {r.text}" for r in train).encode()).hexdigest()
-    return TextData(train, held_out, evaluation, read_topics(data_dir), dropped, copied, digest)
+    return TextData(train, held_out, evaluation, topics, dropped, copied, digest_of(train))
+
+
+def digest_of(rows: Sequence[Row]) -> str:
+    """A hash of what is learnt from, hex."""
+    return hashlib.sha256("\n".join(f"{r.source} {r.key} {r.label} {r.text}" for r in rows).encode()).hexdigest()
 
 
 def hold_out(rows: Sequence[Row], share: float = HELD_OUT_SHARE) -> tuple[list[Row], list[Row]]:
-    """Split off about `share` of the rows by a hash of their near-copy group, so that no near copies straddle the split."""
-    groups = near_groups([row.text for row in rows])
+    """Split off about `share` of the rows by a hash of their group, so that no near copies or story straddle the split."""
+    groups = groups_of(rows)
     out: tuple[list[Row], list[Row]] = ([], [])
     for row, group in zip(rows, groups, strict=True):
         number = int.from_bytes(hashlib.sha256(rows[group].text.encode()).digest()[:8])
         out[number < share * 2**64].append(row)
     return out
+
+
+def groups_of(rows: Sequence[Row]) -> list[int]:
+    """A group number for each row: near copies, rows of one story, and whatever these connect, share one."""
+    return near_groups([row.text for row in rows], joined=[row.facts.story if row.facts else "" for row in rows])
 
 
 def _need(path: Path) -> Path:

@@ -13,10 +13,9 @@ import numpy as np
 
 from models.engine import TextEngine
 from pipelines.training.baseline import baseline_guesses
-from pipelines.training.datasets import TextData
+from pipelines.training.datasets import PEOPLE, TextData
 from pipelines.training.marking import marked_passage
 
-SETS = ("tfns_sentiment", "tfns_topic", "sentfin")
 CALIBRATION_BINS = 15
 
 Prediction = dict[str, Any]
@@ -25,8 +24,9 @@ Prediction = dict[str, Any]
 def write_predictions(engine: TextEngine, data: TextData, out: Path) -> None:
     """Write one JSON Lines file for each evaluation set: truth, probabilities, and the baseline's guess of each row."""
     out.mkdir(parents=True, exist_ok=True)
-    for name in SETS:
-        rows = data.evaluation[name]
+    for path in out.glob("*.jsonl"):
+        path.unlink()
+    for name, rows in data.evaluation.items():
         labels = engine.topic_labels if rows[0].task == "topic" else engine.sentiment_labels
         scores = engine.score([marked_passage(row) for row in rows])
         guesses = baseline_guesses(data.train, rows)
@@ -41,14 +41,21 @@ def write_predictions(engine: TextEngine, data: TextData, out: Path) -> None:
                     "baseline": labels[guess],
                     "near_copy": row.text in data.copied[name],
                     "disagreeing": row.disagreeing,
+                    "task": row.task,
+                    "topic": engine.topic_labels[int(np.argmax(score.topic))],
+                    "words": len(row.text.split()),
+                    "story": row.facts.story if row.facts else "",
+                    "sector": row.facts.sector if row.facts else "",
+                    "sampled": row.facts.sampled if row.facts else True,
+                    "data": data.version,
                     "model": engine.version,
                 }
                 file.write(json.dumps(record) + "\n")
 
 
 def read_predictions(out: Path) -> dict[str, list[Prediction]]:
-    """The prediction files of a folder."""
-    return {name: [json.loads(line) for line in (out / f"{name}.jsonl").open()] for name in SETS}
+    """The prediction files of a folder, by evaluation set."""
+    return {path.stem: [json.loads(line) for line in path.open()] for path in sorted(out.glob("*.jsonl"))}
 
 
 def figures(predictions: dict[str, list[Prediction]], column: str = "guess") -> dict[str, float]:
@@ -62,6 +69,9 @@ def figures(predictions: dict[str, list[Prediction]], column: str = "guess") -> 
     result["tfns_sentiment_macro_f1"] = macro_f1(predictions["tfns_sentiment"], column)
     result["sentfin_macro_f1"] = macro_f1(entities, column)
     result["sentfin_disagreeing_macro_f1"] = macro_f1([row for row in entities if row["disagreeing"]], column)
+    for name in PEOPLE:
+        if sampled := [row for row in predictions.get(name, ()) if row["sampled"]]:
+            result[f"{name}_accuracy"] = accuracy(sampled, column)
     return {key: round(value, 4) for key, value in result.items()}
 
 

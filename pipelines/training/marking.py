@@ -15,5 +15,6 @@ def draw_mark(row: Row, rng: random.Random) -> Passage:
 
 
 def marked_passage(row: Row) -> Passage:
-    """The passage as it is judged: named entities are marked, tweets are read as they are."""
-    return Passage(row.text, row.spans[0] if row.source == "sentfin" and row.spans else None)
+    """The passage as it is judged: companies in headlines and news are marked, tweets are read as they are."""
+    marks = row.source == "sentfin" or row.facts is not None
+    return Passage(row.text, row.spans[0] if marks and row.spans else None)

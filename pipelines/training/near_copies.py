@@ -42,8 +42,12 @@ def near_pairs(left: Sequence[str], right: Sequence[str], threshold: float = THR
                 yield i, j
 
 
-def near_groups(texts: Sequence[str], threshold: float = THRESHOLD) -> list[int]:
-    """A group number for each text: near copies, and near copies of near copies, share one."""
+def near_groups(texts: Sequence[str], threshold: float = THRESHOLD, joined: Sequence[str] = ()) -> list[int]:
+    """A group number for each text: near copies, and near copies of near copies, share one.
+
+    Args:
+        joined: a key for each text; texts of one key share a group, too. Empty: none.
+    """
     parent = list(range(len(texts)))
 
     def root(i: int) -> int:
@@ -52,12 +56,19 @@ def near_groups(texts: Sequence[str], threshold: float = THRESHOLD) -> list[int]
             i = parent[i]
         return i
 
+    def join(i: int, j: int) -> None:
+        one, other = root(i), root(j)
+        parent[max(one, other)] = min(one, other)
+
     first: dict[str, int] = {}
     for i, text in enumerate(texts):
         parent[i] = first.setdefault(text, i)
     unique = list(first.values())
     distinct = [texts[i] for i in unique]
     for a, b in near_pairs(distinct, distinct, threshold):
-        one, other = root(unique[a]), root(unique[b])
-        parent[max(one, other)] = min(one, other)
+        join(unique[a], unique[b])
+    head: dict[str, int] = {}
+    for i, key in enumerate(joined):
+        if key:
+            join(i, head.setdefault(key, i))
     return [root(i) for i in range(len(texts))]

@@ -11,12 +11,15 @@ from squall.cli import (
     classify,
     companies,
     config,
+    dataset,
     db,
     deadletters,
     demo,
     down,
+    drift,
     evaluate,
     explain,
+    gate,
     health,
     incidents,
     ingest,
@@ -64,6 +67,9 @@ app.add_typer(db.app, name="db")
 app.command("classify")(classify.classify)
 app.add_typer(train.app, name="train")
 app.add_typer(evaluate.app, name="evaluate")
+app.add_typer(dataset.app, name="dataset")
+app.command("gate")(gate.gate)
+app.command("drift")(drift.drift)
 app.add_typer(users.app, name="users")
 
 

@@ -20,17 +20,24 @@ def text(
     json_output: Annotated[bool, typer.Option("--json", help="print the figures as one JSON object")] = False,
     out: Annotated[Path | None, typer.Option(help="folder for the predictions; default: SQUALL_HOME/evaluation/<model>")] = None,
     runtime: Annotated[Literal["onnx", "torch"] | None, typer.Option(help="default: the one that serves here")] = None,
+    dataset: Annotated[
+        Path | None, typer.Option(help="folder of a frozen data set (`squall dataset build`); default: SQUALL_DATA_DIR")
+    ] = None,
+    model: Annotated[Path | None, typer.Option(help="folder of the model's artifact; default: the one that serves here")] = None,
 ) -> None:
-    """Predict every evaluation row of SQUALL_DATA_DIR, and compute all figures from the files of predictions."""
+    """Predict all evaluation rows of SQUALL_DATA_DIR or of a frozen data set, and compute all figures from these files."""
     import json
 
     from models.engine import load_engine
+    from pipelines.learning.dataset import load_frozen
     from pipelines.training.datasets import load_text_data
     from pipelines.training.evaluate_text import read_predictions, report_text, summarise, write_predictions
 
     settings = get_settings()
+    if model:
+        settings = settings.model_copy(update={"model": settings.model.model_copy(update={"dir": model})})
     engine = load_engine(settings, runtime)
-    data = load_text_data(settings.data_dir)
+    data = load_frozen(dataset) if dataset else load_text_data(settings.data_dir)
     folder = out or settings.home / "evaluation" / engine.version
     write_predictions(engine, data, folder)
     predictions = read_predictions(folder)

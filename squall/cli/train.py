@@ -27,6 +27,10 @@ def text(
     start: Annotated[
         Path | None, typer.Option(help="artifact to begin with, whose answers also teach each head the rows without a label")
     ] = None,
+    dataset: Annotated[
+        Path | None, typer.Option(help="folder of a frozen data set (`squall dataset build`); default: SQUALL_DATA_DIR")
+    ] = None,
+    begun: Annotated[bool, typer.Option("--begun", help="as --resume where there is a checkpoint, else from the start")] = False,
 ) -> None:
     """Train the text model on SQUALL_DATA_DIR, write its artifact to <out>/artifact. Ctrl-C leaves a checkpoint to resume."""
     import os
@@ -36,15 +40,16 @@ def text(
 
     from models.artifact import load_artifact
     from models.engine import choose_device, load_engine
+    from pipelines.learning.dataset import load_frozen
     from pipelines.training.datasets import load_text_data
     from pipelines.training.export_text import export_artifact
-    from pipelines.training.train_text import BEST, Recipe, Trainer, ask, progress_report, stop_on_signal
+    from pipelines.training.train_text import BEST, CHECKPOINT, Recipe, Trainer, ask, progress_report, stop_on_signal
 
     settings = get_settings()
     folder = out or settings.home / "train" / "text"
     threads = settings.model.threads or os.cpu_count() or 1
     torch.set_num_threads(threads)
-    data = load_text_data(settings.data_dir)
+    data = load_frozen(dataset) if dataset else load_text_data(settings.data_dir)
     dropped = ", ".join(f"{count} of {name}" for name, count in data.dropped.items())
     print(f"{len(data.train)} training rows, {len(data.held_out)} held out; dropped as near copies of evaluation rows: {dropped}")
     recipe = Recipe(epochs=epochs, seed=seed, learning_rate=learning_rate)
@@ -56,7 +61,7 @@ def text(
         print(f"asking {artifact.version} about {len(data.train)} rows")
         begin = artifact, ask(load_engine(serving), data.train)
     trainer = Trainer(data, recipe, folder, choose_device(settings.model.device), begin)
-    if resume:
+    if resume or (begun and (folder / CHECKPOINT).is_file()):
         trainer.resume()
     stop_on_signal(trainer.stop)
     with progress_report() as report:

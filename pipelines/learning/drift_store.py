@@ -1,0 +1,75 @@
+"""The weeks that drift is measured on, read from the database, and what was found, kept there."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import Connection, text
+
+from pipelines.learning.drift import Change, Scored, Week
+from pipelines.learning.labels import most_say, read_labels
+from pipelines.training.datasets import SENTIMENTS
+from squall.records import MILLION
+
+WEEK = timedelta(days=7)
+WEEKS = 9
+TEXTS_A_WEEK = 2_000
+"""More of a week than these, chosen by a hash, would only make chance differences look certain."""
+
+_VERSION = """
+SELECT model_version FROM score WHERE event_time >= :first AND event_time < :last AND NOT withdrawn
+GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1
+"""
+_TEXTS = """
+SELECT a.title || ' ' || a.body AS text, a.language, s.topic, s.negative, s.neutral, s.positive
+FROM (SELECT * FROM score WHERE event_time >= :first AND event_time < :last AND NOT withdrawn AND model_version = :version
+      ORDER BY md5(mention_id) LIMIT :most) s
+JOIN mention m ON m.id = s.mention_id AND m.event_time = s.event_time JOIN article a ON a.id = m.article_id
+WHERE a.title <> '' OR a.body <> ''
+"""
+_ANSWERS = """
+SELECT mention_id, negative, neutral, positive FROM score
+WHERE event_time >= :first AND event_time < :last AND model_version = :version AND mention_id = ANY(:ids)
+"""
+_KEEP = """
+INSERT INTO drift (day, model_version, texts, changes) VALUES (:day, :version, :texts, CAST(:changes AS jsonb))
+ON CONFLICT (day) DO UPDATE SET (model_version, texts, changes, measured_at) =
+    (excluded.model_version, excluded.texts, excluded.changes, now())
+"""
+
+
+def version_in_use(connection: Connection, end: datetime) -> str | None:
+    """The model version that scored most of the week before an instant; None: nothing was scored."""
+    version: str | None = connection.execute(text(_VERSION), {"first": end - WEEK, "last": end}).scalar()
+    return version
+
+
+def read_weeks(connection: Connection, end: datetime, version: str, now: datetime) -> list[Week]:
+    """The weeks up to an instant, the oldest first, with labels that stand now; under one version: a promotion is no drift."""
+    out = []
+    fair = [one for one in read_labels(connection, now) if one.sampled]
+    for back in range(WEEKS, 0, -1):
+        first, last = end - back * WEEK, end - (back - 1) * WEEK
+        values = {"first": first, "last": last, "version": version}
+        found = connection.execute(text(_TEXTS), {**values, "most": TEXTS_A_WEEK})
+        texts = [Scored(row.text, row.language, row.topic, _shares(row.negative, row.neutral, row.positive)) for row in found]
+        said = {}
+        for one in fair:
+            settled = most_say([answer.sentiment for answer in one.answers])
+            if settled and first <= one.event_time < last:
+                said[one.mention_id] = settled[0]
+        answers = connection.execute(text(_ANSWERS), {**values, "ids": list(said)})
+        out.append(Week(texts, [said[row[0]] == SENTIMENTS[row[1:].index(max(row[1:]))] for row in map(tuple, answers)]))
+    return out
+
+
+def keep(connection: Connection, day: date, version: str, weeks: Sequence[Week], found: Sequence[Change]) -> None:
+    """Keep what was found for the week that ended with a day, instead of what was found before."""
+    told = json.dumps([asdict(one) for one in found])
+    connection.execute(text(_KEEP), {"day": day, "version": version, "texts": len(weeks[-1].texts), "changes": told})
+
+
+def _shares(*millionths: int) -> tuple[float, float, float]:
+    negative, neutral, positive = (one / MILLION for one in millionths)
+    return negative, neutral, positive

@@ -1,0 +1,68 @@
+"""`squall drift`: how far the news and the model's answers have moved."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+
+from squall.settings import get_settings
+
+RULE = "model drift"
+SEVERITY = "medium"
+
+
+def drift(
+    as_of: Annotated[datetime | None, typer.Option(help="weeks end with the day before this one, UTC; left out: now")] = None,
+    namespace: Annotated[str, typer.Option(help="namespace of a replay; empty: live")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="print one line of JSON")] = False,
+) -> None:
+    """Compare the last seven days with the week before, by what is usual from week to week; an alarm is an incident.
+
+    Inputs: length, words that were not there a week ago, languages. Predictions: topics, sentiments. Quality: the share that is
+    right by people's labels, and as the model's own calibrated probabilities estimate it without labels. That estimate sees texts
+    move to where the model is unsure; it does not see that words have changed their meaning. A second run for a day replaces the
+    first.
+    """
+    from dataclasses import asdict
+
+    from pipelines.learning.drift import changes, sentence
+    from pipelines.learning.drift_store import keep, read_weeks, version_in_use
+    from squall.cli.reading import writing
+    from streams.operational import open_incident, resolve_incidents
+
+    settings = get_settings().in_namespace(namespace)
+    now = datetime.now(UTC)
+    end = (as_of or now).replace(tzinfo=UTC, hour=0, minute=0, second=0, microsecond=0)
+    day = (end - timedelta(days=1)).date()
+    with writing(settings) as connection:
+        version = version_in_use(connection, end)
+        if version is None:
+            print(json.dumps({"day": f"{day}", "texts": 0}) if as_json else f"nothing was scored in the week up to {day}")
+            return
+        weeks = read_weeks(connection, end, version, now)
+        found = changes(weeks)
+        keep(connection, day, version, weeks, found)
+        alarms = [one for one in found if one.alarm]
+        if alarms:
+            summary = f"The news has drifted: {'; '.join(map(sentence, alarms))}"
+            inputs = {"day": f"{day}", "model": version, "changes": [asdict(one) for one in alarms]}
+            open_incident(connection, settings, rule=RULE, severity=SEVERITY, at=now, summary=summary, inputs=inputs)
+        else:
+            calm = "The week is as weeks are"
+            resolve_incidents(connection, settings, rule=RULE, severity=SEVERITY, at=now, summary=calm)
+    if as_json:
+        told = {"day": f"{day}", "model": version, "texts": len(weeks[-1].texts), "changes": [asdict(one) for one in found]}
+        print(json.dumps(told))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("measure", "of", "value", "change", "usual at most", "", box=None, pad_edge=False)
+    for one in found:
+        numbers = ("–" if number is None else f"{number:.3f}" for number in (one.value, one.change, one.usual))
+        said = "alarm" if one.alarm else "" if one.change is not None and one.usual is not None else "too little to say"
+        table.add_row(one.name, one.about, *numbers, said)
+    console = Console()
+    console.print(f"The week up to {day} under {version}: {len(weeks[-1].texts)} texts")
+    console.print(table)

@@ -1,0 +1,109 @@
+"""The learning loop on a real database: what people said becomes a frozen data set; drift is measured, kept and told."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from dashboard.reads.labels import Answer, keep, take_back
+from pipelines.learning.drift import changes
+from pipelines.learning.drift_store import WEEKS, read_weeks, version_in_use
+from pipelines.learning.drift_store import keep as keep_drift
+from pipelines.learning.labels import read_labels
+from squall.db.tables import Base
+from streams.runtime import Context
+from streams.scoring import Scoring
+from tests.integration.stage import START, StandIn, mention, messages, stage, store_decisions
+
+DAY = timedelta(days=1)
+LATER = datetime(2100, 1, 1, tzinfo=START.tzinfo)
+
+
+@pytest.fixture(scope="module")
+def module_context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Context]:
+    with stage(tmp_path_factory.mktemp("learn")) as context:
+        yield context
+
+
+@pytest.fixture
+def context(module_context: Context) -> Context:
+    with module_context.engine.begin() as connection:
+        connection.execute(text(f"TRUNCATE {', '.join(Base.metadata.tables)} CASCADE"))
+        connection.execute(
+            text("INSERT INTO company VALUES ('boeing', 'Boeing', 'industrials', 'US'), ('corvo', 'Corvo', 'x', 'US')")
+        )
+    return module_context
+
+
+def score(context: Context, count: int, words: str = "Boeing falls", every_minutes: float = 60) -> list[dict[str, Any]]:
+    """Score news, and return the items that the page of labels would show."""
+    found = [mention(f"a{number:04}", f"{words} {number}", minute=number * every_minutes) for number in range(count)]
+    store_decisions(context, found)
+    Scoring(context, StandIn()).handle(messages(*found))
+    return [{"mention_id": one.id, "event_time": one.event_time.isoformat(), "model_version": "stand-in-1"} for one in found]
+
+
+def test_what_people_said_is_read_with_the_sample_that_is_fair(context: Context) -> None:
+    items = score(context, 60, every_minutes=1)
+    query = "SELECT id, ('x' || substr(md5(id), 1, 6))::bit(24)::int AS draw FROM mention ORDER BY 2"
+    with context.engine.begin() as connection:
+        draws: dict[str, int] = {row.id: row.draw for row in connection.execute(text(query))}
+        drawn = [key for key, draw in draws.items() if draw % 10 == 0]
+        assert len(drawn) >= 3
+        by_id = {item["mention_id"]: item for item in items}
+        asked, before, after = drawn[1], drawn[0], drawn[2]
+        for key, queue in ((asked, "random"), (before, "uncertain"), (after, "uncertain")):
+            keep(connection, by_id[key], queue, "ana", Answer("negative", topic="Earnings"))
+        keep(connection, by_id[asked], "random", "bob", Answer("neutral", company_id="corvo"))
+        keep(connection, by_id[asked], "random", "eve", Answer("positive", about_none=True))
+        assert take_back(connection, "eve")
+        connection.execute(text("UPDATE mention SET span_start = 0, span_end = 6"))
+        found = {one.mention_id: one for one in read_labels(connection, LATER)}
+    assert {key for key, one in found.items() if one.sampled} == {before, asked}
+    assert [(a.labeller, a.sentiment, a.topic, a.company) for a in found[asked].answers] == [
+        ("ana", "negative", "Earnings", "kept"),
+        ("bob", "neutral", None, "Corvo"),
+    ]
+
+
+def test_labels_are_read_as_they_stood(context: Context) -> None:
+    (item,) = score(context, 1)
+    with context.engine.begin() as connection:
+        keep(connection, item, "random", "ana", Answer("negative"))
+        connection.execute(text("UPDATE label SET labelled_at = '2026-01-05'"))
+        keep(connection, item, "random", "ana", Answer("positive"))
+        connection.execute(text("UPDATE label SET undone_at = '2026-01-07' WHERE undone_at IS NOT NULL"))
+        connection.execute(text("UPDATE label SET labelled_at = '2026-01-07' WHERE undone_at IS NULL"))
+        for day, said in ((4, []), (6, ["negative"]), (8, ["positive"])):
+            found = read_labels(connection, datetime(2026, 1, day, tzinfo=START.tzinfo))
+            assert [one.answers[0].sentiment for one in found] == said
+    (one,) = found
+    assert (one.text, one.sector, one.sampled) == ("Boeing falls 0", "industrials", True)
+
+
+def test_drift_is_measured_on_weeks_under_the_version_in_use_and_kept_once_a_day(context: Context) -> None:
+    week_minutes = 7 * 24 * 60
+    items = score(context, 220 * WEEKS, every_minutes=week_minutes / 220)
+    end = START + WEEKS * 7 * DAY
+    with context.engine.begin() as connection:
+        connection.execute(
+            text("UPDATE article SET title = 'Wholly other things ' || left(md5(id), 4) WHERE event_time >= :at"),
+            {"at": end - 7 * DAY},
+        )
+        for item in items[-60:]:
+            keep(connection, item, "random", "ana", Answer("neutral"))
+        version = version_in_use(connection, end)
+        assert version == "stand-in-1"
+        weeks = read_weeks(connection, end, version, LATER)
+        assert [len(week.texts) for week in weeks] == [220] * WEEKS
+        assert (len(weeks[-1].right), any(weeks[-1].right)) == (60, False)
+        found = changes(weeks)
+        assert [one.name for one in found if one.alarm] == ["unseen words"]
+        for _ in range(2):
+            keep_drift(connection, end.date(), version, weeks, found)
+        ((day, kept),) = connection.execute(text("SELECT day, changes FROM drift")).all()
+        assert version_in_use(connection, START) is None
+    assert day == end.date()
+    assert {one["name"]: one["alarm"] for one in kept}["unseen words"] is True
