@@ -24,6 +24,7 @@ from squall.cli import (
     incidents,
     ingest,
     mentions,
+    models,
     replay,
     rules,
     status,
@@ -59,6 +60,7 @@ app.command("explain")(explain.explain)
 app.command("worker")(worker.worker)
 app.command("health")(health.health)
 app.add_typer(deadletters.app, name="deadletters")
+app.add_typer(models.app, name="models")
 app.command("backfill")(backfill.backfill)
 app.command("config")(config.config)
 app.add_typer(companies.app, name="companies")
