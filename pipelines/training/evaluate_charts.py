@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import random
 from collections.abc import Callable
 from io import BytesIO
@@ -77,7 +78,9 @@ def write_chart_predictions(encoder: ChartEncoder, data: StockNet, before: str, 
             said = logits[name].argmax(dim=1).numpy()
             frames.append(pd.DataFrame({"id": ids, "style": style, "attribute": name, "truth": truth[:, i], "said": said}))
     out.mkdir(parents=True, exist_ok=True)
-    pd.concat(frames).to_parquet(out / CHARTS, index=False)
+    partial = out / f"{CHARTS}.{os.getpid()}"
+    pd.concat(frames).to_parquet(partial, index=False)
+    os.replace(partial, out / CHARTS)
 
 
 def chart_figures(predictions: pd.DataFrame) -> Figures:
