@@ -19,6 +19,7 @@ from squall.cli import (
     health,
     incidents,
     ingest,
+    leadlag,
     mentions,
     replay,
     rules,
@@ -55,6 +56,7 @@ app.command("worker")(worker.worker)
 app.command("health")(health.health)
 app.add_typer(deadletters.app, name="deadletters")
 app.command("backfill")(backfill.backfill)
+app.command("leadlag")(leadlag.leadlag)
 app.command("config")(config.config)
 app.add_typer(companies.app, name="companies")
 app.add_typer(topics.app, name="topics")
