@@ -8,7 +8,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 
 from pipelines.backtest.prices import HORIZONS
-from pipelines.backtest.report import Judged, Report
+from pipelines.backtest.report import Judged, Report, Tally
 
 VERDICTS = {True: ("followed by a fall", "#c0392b"), False: ("false", "#7f8c8d"), None: ("not judged", "#2e86c1")}
 STYLE = """
@@ -53,11 +53,12 @@ def rows(found: Report) -> list[tuple[str, str]]:
     judged = found.followed + found.false
     share = "–" if found.followed_share is None else f"{found.followed_share:.0%} of {judged} (95 %: {low:.0%} to {high:.0%})"
     chance = "–" if found.chance_share is None else f"{found.chance_share:.1%} of {found.chance_sessions} company-sessions"
-    delay = "–" if found.median_delay_minutes is None else f"{found.median_delay_minutes:g} min"
+    delay = "–" if found.median_delay_minutes is None else span(found.median_delay_minutes)
     return [
         ("From, to (UTC)", f"{_time(found.first)}, {_time(found.end)}"),
         ("Companies named, company-days", f"{found.companies}, {found.company_days:g}"),
-        ("Alerts", f"{len(found.alerts)}: {found.followed} followed by a fall, {found.false} false, {found.unjudged} not judged"),
+        ("Alerts", _outcome(found)),
+        *((f"of rule {rule}", _outcome(tally)) for rule, tally in found.by_rule.items() if len(found.by_rule) > 1),
         ("Followed by a fall, of those judged", share),
         ("The same by chance", chance),
         ("False alerts a company-day", f"{found.false_a_company_day:.2g} ({found.false_a_day:g} a day over all)"),
@@ -69,6 +70,11 @@ def rows(found: Report) -> list[tuple[str, str]]:
     ]
 
 
+def _outcome(one: Report | Tally) -> str:
+    count = len(one.alerts) if isinstance(one, Report) else one.alerts
+    return f"{count}: {one.followed} followed by a fall, {one.false} false, {one.unjudged} not judged"
+
+
 ALERT_COLUMNS = ("fired (UTC)", "scope", "rule", "severity", "delay", "lowest close", "verdict", *HORIZONS, "summary")
 
 
@@ -78,8 +84,13 @@ def alert_row(one: Judged) -> list[str]:
     fall = "–" if one.fall is None else f"{one.fall:.1f} σ"
     moves = [percent(one.after[name]) for name in HORIZONS]
     return [
-        _time(one.fired), one.name, one.rule, one.severity, f"{one.delay_minutes:g} min", fall, verdict, *moves, one.summary,
+        _time(one.fired), one.name, one.rule, one.severity, span(one.delay_minutes), fall, verdict, *moves, one.summary,
     ]  # fmt: skip
+
+
+def span(minutes: float) -> str:
+    """A stretch of time as people read it."""
+    return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"
 
 
 def percent(move: float | None) -> str:

@@ -64,6 +64,11 @@ class Prices:
         """The times at which daily closes became known, ascending."""
         return sorted({at for series in self._daily.values() for at in series.at})
 
+    def adjusted_returns(self, company: str) -> list[tuple[datetime, float]]:
+        """Log returns less the market's, by the close that ends each; [] where there are no daily closes."""
+        series = self._adjusted.get(company, _Series([], []))
+        return [(series.at[place], series.log[place] - series.log[place - 1]) for place in range(1, len(series.at))]
+
     def move(self, company: str, at: datetime, horizon: timedelta) -> float | None:
         """The move, as a fraction, from the last close known at an instant to the first known a horizon later.
 

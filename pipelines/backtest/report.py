@@ -15,7 +15,8 @@ DEFINITION = (
     "{sigmas:g} or more standard deviations of its own below the last close known when the surge's first item came, up to the "
     "first close a day after the alert; as false where it did not. So a fall before the alert but after the first item counts "
     "too: an alert need not come in time to trade on. Bad news that the price shrugs off counts as false. Without enough "
-    "prices, and for sectors, topics and the market, nothing is judged."
+    "prices, and for sectors, topics and the market, nothing is judged. By chance: the same of every session of the companies "
+    "named, as if an item and its alert had come at noon UTC; surges that last longer have more time to be followed than that."
 )
 
 
@@ -51,6 +52,15 @@ class Judged(Struct, frozen=True, kw_only=True):
     after: dict[str, float | None]
 
 
+class Tally(Struct, frozen=True, kw_only=True):
+    """How the alerts of a rule, or of all, turned out."""
+
+    alerts: int
+    followed: int
+    false: int
+    unjudged: int
+
+
 class Report(Struct, frozen=True, kw_only=True):
     """Figures of a backtest; `alerts` in order of their times."""
 
@@ -73,6 +83,7 @@ class Report(Struct, frozen=True, kw_only=True):
     chance_share: float | None
     """Share of all company-sessions of the stretch that would count as followed, had there been an alert at noon UTC."""
     chance_sessions: int
+    by_rule: dict[str, Tally]
     mean_after: dict[str, float | None]
     counted_after: dict[str, int]
 
@@ -102,7 +113,8 @@ def report(fired: Sequence[Fired], prices: Prices, named: Sequence[str], first: 
     alerts = tuple(judge(one, prices, sigmas) for one in chosen)
     days = (end - first) / timedelta(days=1)
     company_days = len(set(named)) * days
-    followed, false = (sum(one.followed is value for one in alerts) for value in (True, False))
+    whole = _tally(alerts)
+    followed, false = whole.followed, whole.false
     chance = _chance(prices, named, first, end, sigmas)
     moves = {name: [move for one in alerts if (move := one.after[name]) is not None] for name in HORIZONS}
     return Report(
@@ -115,7 +127,7 @@ def report(fired: Sequence[Fired], prices: Prices, named: Sequence[str], first: 
         company_days=round(company_days, 3),
         followed=followed,
         false=false,
-        unjudged=len(alerts) - followed - false,
+        unjudged=whole.unjudged,
         false_a_company_day=round(false / company_days, 6) if company_days else 0.0,
         false_a_day=round(false / days, 4),
         median_delay_minutes=median(one.delay_minutes for one in alerts) if alerts else None,
@@ -123,9 +135,15 @@ def report(fired: Sequence[Fired], prices: Prices, named: Sequence[str], first: 
         followed_interval=interval_of_share(followed, followed + false),
         chance_share=round(fmean(chance), 4) if chance else None,
         chance_sessions=len(chance),
+        by_rule={rule: _tally([one for one in alerts if one.rule == rule]) for rule in sorted({one.rule for one in alerts})},
         mean_after={name: round(fmean(found), 6) if found else None for name, found in moves.items()},
         counted_after={name: len(found) for name, found in moves.items()},
     )
+
+
+def _tally(alerts: Sequence[Judged]) -> Tally:
+    followed, false = (sum(one.followed is value for one in alerts) for value in (True, False))
+    return Tally(alerts=len(alerts), followed=followed, false=false, unjudged=len(alerts) - followed - false)
 
 
 def _chance(prices: Prices, named: Sequence[str], first: datetime, end: datetime, sigmas: float) -> list[bool]:

@@ -23,6 +23,7 @@ from squall.cli import (
     health,
     incidents,
     ingest,
+    leadlag,
     mentions,
     models,
     replay,
@@ -62,6 +63,7 @@ app.command("health")(health.health)
 app.add_typer(deadletters.app, name="deadletters")
 app.add_typer(models.app, name="models")
 app.command("backfill")(backfill.backfill)
+app.command("leadlag")(leadlag.leadlag)
 app.command("config")(config.config)
 app.add_typer(companies.app, name="companies")
 app.add_typer(topics.app, name="topics")

@@ -69,3 +69,24 @@ class DecidedMinute(Base):
     __tablename__ = "decided_minute"
     minute: Mapped[datetime] = mapped_column(primary_key=True)
     arrivals: Mapped[dict[str, Any]]
+
+
+class LeadLag(Base):
+    """What the last run of `squall leadlag` found of a company: whether its mood or its price (`leads`) came first by `lag`."""
+
+    __tablename__ = "lead_lag"
+    company_id: Mapped[str] = mapped_column(primary_key=True)
+    leads: Mapped[str] = mapped_column(primary_key=True)
+    lag: Mapped[int] = mapped_column(primary_key=True)
+    order: Mapped[int]
+    sessions: Mapped[int]
+    coefficient: Mapped[float] = mapped_column(Float(53))
+    p: Mapped[float] = mapped_column(Float(53))
+    q: Mapped[float] = mapped_column(Float(53))
+    """p after Benjamini-Hochberg over companies and lags."""
+    first: Mapped[datetime]
+    last: Mapped[datetime]
+    later_sessions: Mapped[int]
+    later_p: Mapped[float | None] = mapped_column(Float(53))
+    confirmed: Mapped[bool]
+    computed_at: Mapped[datetime] = mapped_column(server_default=func.now())

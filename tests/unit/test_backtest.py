@@ -83,6 +83,7 @@ def test_the_figures_of_a_stretch() -> None:
     found = report(fired, prices, ["boeing", "ibm"], START + 30 * DAY, START + 50 * DAY, 2.0)
     assert [one.followed for one in found.alerts] == [True, False, None]
     assert (found.followed, found.false, found.unjudged) == (1, 1, 1)
+    assert found.by_rule["negative-surge"].alerts == 3
     assert found.company_days == 40
     assert (found.false_a_company_day, found.false_a_day) == (0.025, 0.05)
     assert found.median_delay_minutes == 120
