@@ -14,11 +14,13 @@ from sqlalchemy import Connection, Engine
 
 from dashboard import access
 from dashboard.queries import Reader
-from dashboard.ranges import PRESETS, zone
+from dashboard.ranges import PRESETS, instant, zone
 from dashboard.server import Link
 from dashboard.theme import SCHEMES, Palette
 
 COOKIE = "squall"
+Stretch = tuple[datetime, datetime, datetime]
+"""Begin and end of a range, and where its news ends."""
 ENOUGH = 25
 """Mentions that a range should hold to be the first that is shown."""
 
@@ -106,6 +108,13 @@ def limit_to(context: Context) -> list[str] | None:
 def asked(search: str | None, name: str) -> str:
     """A parameter of the page's address; empty where it is not given."""
     return parse_qs((search or "").lstrip("?")).get(name, [""])[0][:200]
+
+
+def stretch(preset: str | None, until: str | None, now: datetime) -> Stretch:
+    """A preset's length up to `until`, or up to now; what is dated ahead of now is shown while the range follows the clock."""
+    stands = instant(until)
+    end = min(stands, now) if stands else now
+    return end - span_of(preset), end, end if stands else now + timedelta(days=1)
 
 
 def first_range(context: Context, search: str | None, scope: str, now: datetime | None, least: str) -> str:

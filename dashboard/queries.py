@@ -1,6 +1,6 @@
 """Everything the pages read from Postgres. Each query is bounded, and reads an index or a small table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -12,26 +12,36 @@ from dashboard.kept import Kept
 from dashboard.moods import Moods
 from dashboard.ranges import POINTS, STEPS, Buckets
 from dashboard.rows import OPEN, BarRow, ChartRow, EventRow, IncidentRow, Mood, NewsRow, Pulse
-from dashboard.scopes import MARKET, Names, company_scope, topic_slug
+from dashboard.scopes import MARKET, Names, topic_slug
 from squall.acts import list_silences
 
 Row = TypeVar("Row")
+Value = TypeVar("Value")
 NAMES_FOR_S, PULSE_FOR_S = 30.0, 0.4
+_OPEN = "state IN ({})".format(", ".join(f"'{state}'" for state in OPEN))
+"""Written out, as the index of the open ones asks."""
+_BRIEF = (
+    "id, rule, rule_version, scope, company_id, state, severity, opened_at, fired_at, acknowledged_at, resolved_at, updated_at, "
+    "surprise, peak_surprise, threshold, summary, verdict"
+)
 SEEN = 200
 """How many of the newest rows a revision number covers: more than a page shows."""
 
+# The newest first, and what belongs to them afterwards: joined before the limit, a busy range would be read as a whole.
 _NEWS = """
-SELECT DISTINCT ON (s.event_time, s.mention_id)
-    s.mention_id, s.event_time AS at, s.company_id, a.title, a.url, a.source, a.delayed, s.late,
-    s.negative, s.neutral, s.positive, s.topic, m.relevance, m.novelty, s.weight, m.story_id,
-    coalesce(t.articles, 1) AS articles, s.model_version
-FROM score s
+WITH newest AS MATERIALIZED (
+    SELECT DISTINCT ON (s.event_time, s.mention_id) s.mention_id, s.event_time, s.company_id, s.late,
+           s.negative, s.neutral, s.positive, s.topic, s.weight, s.model_version
+    FROM score s WHERE s.event_time >= :start AND s.event_time < :stop AND NOT s.withdrawn {where}
+    ORDER BY s.event_time DESC, s.mention_id, s.scored_at DESC LIMIT :most)
+SELECT s.mention_id, s.event_time AS at, s.company_id, a.title, a.url, a.source, a.delayed, s.late,
+       s.negative, s.neutral, s.positive, s.topic, m.relevance, m.novelty, s.weight, m.story_id,
+       coalesce(t.articles, 1) AS articles, s.model_version
+FROM newest s
 JOIN mention m ON m.id = s.mention_id AND m.event_time = s.event_time
 JOIN article a ON a.id = m.article_id
 LEFT JOIN story t ON t.id = m.story_id
-WHERE s.event_time >= :start AND s.event_time < :stop AND NOT s.withdrawn {where}
-ORDER BY s.event_time DESC, s.mention_id, s.scored_at DESC
-LIMIT :most
+ORDER BY s.event_time DESC, s.mention_id
 """
 
 _PULSE = f"""
@@ -72,6 +82,10 @@ class Reader:
         """Rows of a query as they are."""
         with self._engine.connect() as connection:
             return [dict(row) for row in connection.execute(text(sql), values).mappings()]
+
+    def shared(self, key: Hashable, fresh_s: float, read: Callable[[], Value], old_s: float = 600.0) -> Value:
+        """What is the same for all viewers: read when first asked for, then anew in the background when older than `fresh_s`."""
+        return self._kept.get(key, fresh_s, read, old_s=old_s)
 
     @property
     def engine(self) -> Engine:
@@ -155,8 +169,7 @@ class Reader:
 
     def heat(self, window: Buckets, most: int, only: Sequence[str] | None = None) -> list[Mood]:
         """The same for the market and the companies of which most was said in the window; `only`: of these companies."""
-        wanted = None if only is None else [company_scope(one) for one in only]
-        return self._moods.series(self._moods.busiest(window, most, wanted), window)
+        return self._moods.series(self._moods.busiest(window, most, only), window)
 
     def mentions(self, scope: str, since: datetime, stop: datetime) -> int:
         """How many mentions the scope had."""
@@ -235,26 +248,28 @@ class Reader:
         only_open: bool = False,
         most: int = 500,
         only: Sequence[str] | None = None,
+        brief: bool = False,
     ) -> list[IncidentRow]:
         """Incidents, newest first, with their evidence; `start`: those that were open at or after it; `only`: of companies.
 
         What was pending and passed without firing was told to nobody, and is left out.
+
+        Args:
+            brief: without inputs and evidence, which are most of a row.
         """
-        conditions = ["(fired_at IS NOT NULL OR state = ANY(:open))"]
+        conditions = [_OPEN if only_open else f"(fired_at IS NOT NULL OR {_OPEN})"]
         if only is not None:
             conditions.append("company_id = ANY(:only)")
         if scope:
             conditions.append("(scope = :scope OR scope LIKE :inner)")
         if start:
             conditions.append("(resolved_at IS NULL OR resolved_at >= :start)")
-        if only_open:
-            conditions.append("state = ANY(:open)")
+        columns = _BRIEF if brief else f"{_BRIEF}, inputs, evidence"
         rows = self.dicts(
-            f"SELECT * FROM incident WHERE {' AND '.join(conditions)} ORDER BY opened_at DESC, id LIMIT :most",
+            f"SELECT {columns} FROM incident WHERE {' AND '.join(conditions)} ORDER BY opened_at DESC, id LIMIT :most",
             scope=scope,
             inner=f"{scope}/%",
             start=start,
-            open=list(OPEN),
             only=list(only or ()),
             most=most,
         )
@@ -284,7 +299,7 @@ class Reader:
         return [
             replace(
                 IncidentRow(**{name: value for name, value in row.items() if name in names and name != "evidence"}),
-                evidence=read_evidence(row["evidence"]),
+                evidence=read_evidence(row.get("evidence") or []),
             )
             for row in rows
         ]

@@ -46,6 +46,15 @@ def zone(name: str | None) -> ZoneInfo:
         return ZoneInfo("UTC")
 
 
+def instant(words: str | None) -> datetime | None:
+    """A time with its zone in ISO form; None for what is none."""
+    try:
+        at = datetime.fromisoformat(words) if words else None
+    except ValueError:
+        return None
+    return at if at and at.tzinfo else None
+
+
 def buckets(end: datetime, span: timedelta, most: int, tz: ZoneInfo) -> Buckets:
     """At most `most` buckets of a round length that cover `span` up to `end`, aligned to the zone's midnight at the end."""
     step = next((step for step in STEPS if span / step <= most), STEPS[-1])

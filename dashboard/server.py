@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from dashboard import theme
 from dashboard.queries import Reader
+from dashboard.ranges import instant
 from dashboard.scopes import MARKET, path_scope
 from squall.db.engine import TRANSIENT_CLASSES, error_class
 
@@ -98,7 +99,7 @@ def add_routes(server: Flask, reader: Reader, link: Link, script_hashes: Sequenc
         scope = path_scope(request.args.get("path", "")[:300]) or MARKET
         try:
             beat = reader.pulse(scope)
-            newer = reader.newer(than) if (than := _time(request.args.get("newer"))) else 0
+            newer = reader.newer(than) if (than := instant(request.args.get("newer"))) else 0
         except SQLAlchemyError as error:
             since, reason = link.down(error)
             answer = jsonify(up=False, since=since.isoformat(), reason=reason)
@@ -123,11 +124,3 @@ def add_routes(server: Flask, reader: Reader, link: Link, script_hashes: Sequenc
         if not found or found[1] not in IMAGES:
             return make_response(("no such chart", 404))
         return Response(found[0], mimetype=found[1], headers={"Cache-Control": "private, max-age=86400"})
-
-
-def _time(value: str | None) -> datetime | None:
-    try:
-        at = datetime.fromisoformat(value) if value else None
-    except ValueError:
-        return None
-    return at if at and at.tzinfo else None

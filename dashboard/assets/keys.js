@@ -50,6 +50,7 @@
       if (field) field.focus();
       return Boolean(field);
     }
+    if ("[]-.".includes(key)) return squall.span(key);
     if (key === "j" || key === "k") return step(key === "j" ? 1 : -1);
     if (/^[a-z0-9]$/.test(key)) return press(`[data-key="${key}"]`);
     return false;

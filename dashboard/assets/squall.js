@@ -158,6 +158,8 @@
     scrollTo(0, 0);
   }
   squall.visit = visit;
+  squall.address = address;
+  squall.now = now;
   squall.format = { dated, full, lasted };
 
   /* ---- clientside callbacks ---- */
@@ -255,9 +257,18 @@
     },
     openHelp(clicks) { return Boolean(clicks); },
     close() { return false; },
-    csv() { return true; },
+    csv() {
+      const api = grid("incident-grid");
+      if (api) api.exportDataAsCsv({ fileName: "incidents.csv", allColumns: true, processCellCallback: csvCell });
+      return noUpdate();
+    },
     range(value) { address({ from: value ? `-${value}` : "" }); return noUpdate(); },
   };
+  /* A spreadsheet takes text that begins so for a formula, and runs it: an apostrophe makes it text. Times are instants in UTC. */
+  function csvCell({ column, value, formatValue }) {
+    const text = column.getColId() === "opened" ? value : formatValue(value);
+    return /^[=+\-@\t\r\n]/.test(text || "") ? `'${text}` : text;
+  }
   function grid(id) { try { return window.dash_ag_grid.getApi(id); } catch { return null; } }
   function themeTitle() {
     const button = byId("theme");
@@ -319,7 +330,11 @@
         reopen(node);
         node.querySelectorAll("input[type=file]").forEach((input) => input.setAttribute("aria-label", input.parentElement.textContent));
         const page = node.matches(".page") ? node : node.querySelector(".page");
-        if (page) document.title = page.dataset.title ? `${page.dataset.title} · Squall` : "Squall";
+        if (page) {
+          document.title = page.dataset.title ? `${page.dataset.title} · Squall` : "Squall";
+          if (squall.list) address({ list: squall.list });
+        }
+        if (node.matches("[data-span]") || node.querySelector("[data-span]")) squall.showSpan();
         if (node.querySelector("#theme")) themeTitle();
       }
     }

@@ -20,6 +20,8 @@ KEYS = (
     ("a  s  n  f", "Incident: acknowledge, silence, note, false alarm"),
     ("1  2  3", "Label: negative, neutral, positive"),
     ("t  c  u  x", "Label: another topic, another company, undo, skip"),
+    ("[  ]", "Shift the range back, on"),
+    ("-  .", "A longer range; its end follows the clock again"),
     ("Esc", "Close"),
 )
 MOST = 4_000

@@ -47,6 +47,7 @@ def shell(context: Context, view: Viewer) -> Any:
                         [
                             html.Div(id="banner", className="banner", role="alert"),
                             html.Div(id="page", tabIndex=-1),
+                            html.Div(id="copied", className="act-done", role="status"),
                         ]
                     ),
                     dmc.AppShellFooter(html.Nav(_links("bar"), className="bar", **attributes(aria_label="Pages"))),
@@ -58,6 +59,13 @@ def shell(context: Context, view: Viewer) -> Any:
             ),
         ],
     )
+
+
+def _copy_link() -> Any:
+    inner = html.Span(className="icon icon-link", **HIDDEN)
+    title = "Copy the link to this view"
+    button = dmc.ActionIcon(inner, id="copy-link", variant="subtle", color="gray", size=32, **attributes(aria_label=title))
+    return html.Span(button, title=title, className="copy-link")
 
 
 def _list_options(context: Context) -> list[dict[str, str]]:
@@ -141,6 +149,7 @@ def _header(context: Context) -> Any:
                 size=32,
                 **attributes(aria_label="Colours: automatic, light or dark"),
             ),
+            _copy_link(),
             *palette(PAGES),
             *account_menu(),
         ],

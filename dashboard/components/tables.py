@@ -5,13 +5,19 @@ from typing import Any
 
 from dash import html
 
+from dashboard.clientside import attributes
 from dashboard.context import viewer
 
 Head = str | tuple[str, str]
+SIDE_BY_SIDE = 3
 
 
 def table(heads: Sequence[Head], rows: Sequence[Sequence[Any]], name: str = "") -> Any:
-    """A table. A head that begins with `>` is that of numbers, which stand right; a pair adds a hint."""
+    """A table. A head that begins with `>` is that of numbers, which stand right; a pair adds a hint.
+
+    On narrow pages a row of more than `SIDE_BY_SIDE` cells stands as lines, each with its head.
+    """
+    stacked = viewer().size == "narrow" and len(heads) > SIDE_BY_SIDE and name != "matrix"
     named = [head if isinstance(head, tuple) else (head, "") for head in heads]
     right = ["r num" if head.startswith(">") else "" for head, _ in named]
     return html.Div(
@@ -26,13 +32,22 @@ def table(heads: Sequence[Head], rows: Sequence[Sequence[Any]], name: str = "") 
                     )
                 ),
                 html.Tbody(
-                    [html.Tr([html.Td(cell, className=side) for cell, side in zip(row, right, strict=True)]) for row in rows]
+                    [
+                        html.Tr(
+                            [
+                                html.Td(cell, className=side, **attributes(data_head=head.removeprefix(">")))
+                                for cell, side, (head, _) in zip(row, right, named, strict=True)
+                                if not (stacked and cell in ("", None))
+                            ]
+                        )
+                        for row in rows
+                    ]
                 ),
             ],
-            className=f"plain {name}",
+            className=f"plain {name} stacked" if stacked else f"plain {name}",
         ),
         className="wide-table",
-        tabIndex=0 if viewer().size == "narrow" else None,
+        tabIndex=0 if viewer().size == "narrow" and not stacked else None,
     )
 
 

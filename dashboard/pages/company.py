@@ -12,11 +12,12 @@ from dashboard.components import marks
 from dashboard.components.movers import tones_table
 from dashboard.components.news import TALL, news_grid, news_rows
 from dashboard.components.panels import code, empty, page, panel
-from dashboard.context import Context, first_range, span_of, viewer
-from dashboard.ranges import PRESETS, buckets, zone_label
+from dashboard.components.span import span_control
+from dashboard.context import Context, Stretch, asked, first_range, limit_to, span_of, stretch, viewer
+from dashboard.ranges import buckets, zone_label
 from dashboard.reads.movers import tones, topics_of
 from dashboard.rows import NewsRow
-from dashboard.scopes import MARKET, Names, scope_path
+from dashboard.scopes import MARKET, Names, company_scope, scope_path
 
 BUCKETS = 48
 NEWS = 200
@@ -28,7 +29,7 @@ CONFIG: Any = {"displayModeBar": False, "scrollZoom": False, "doubleClick": "res
 
 def first_scope(context: Context) -> str:
     """What the page shows where the address names nothing: the newest open incident's scope, else the market."""
-    incidents = context.reader.incidents(only_open=True, most=1)
+    incidents = context.reader.incidents(only_open=True, most=1, only=limit_to(context), brief=True)
     return incidents[0].scope.partition("/")[0] if incidents else MARKET
 
 
@@ -48,8 +49,9 @@ def render(context: Context, scope: str, search: str | None) -> Any:
     view = viewer()
     bar = reader.last_bar(name, now) if kind == "company" else None
     preset = first_range(context, search, scope, now, "1m" if bar and bar.end - bar.start > LONG_BAR else "5d")
-    rows = _news(context, scope, preset, now)
-    ranges = dmc.SegmentedControl(id="range", data=list(PRESETS), value=preset, size="xs", **attributes(aria_label="Range"))
+    until = asked(search, "to")
+    rows = _news(context, scope, stretch(preset, until, now))
+    ranges = span_control("range", preset, search)
     graph = dcc.Graph(id="chart", figure=_blank(), config=CONFIG, className="chart", responsive=True, style=TALL)
     note = f"times: {zone_label(now, view.zone)}"
     title = html.Div(
@@ -69,7 +71,7 @@ def render(context: Context, scope: str, search: str | None) -> Any:
                         name="stories",
                         note=html.Span(_said(rows), id="stories-count"),
                     ),
-                    *_around(kind, _tones(context, scope, preset, now, names)),
+                    *_around(kind, _tones(context, scope, stretch(preset, until, now), names)),
                     *_received(context, name if kind == "company" else "", now),
                 ],
                 className="below",
@@ -88,6 +90,7 @@ def register(app: Dash, context: Context) -> None:
         Output("drawn", "data"),
         Output("chart", "relayoutData"),
         Input("range", "value"),
+        Input("until", "data"),
         Input("env", "data"),
         Input("rev-scope", "data"),
         Input("rev-incidents", "data"),
@@ -97,6 +100,7 @@ def register(app: Dash, context: Context) -> None:
     )
     def chart(
         preset: str,
+        until: str | None,
         _env: Any,
         _scope_revision: str,
         _incidents: str,
@@ -105,10 +109,10 @@ def register(app: Dash, context: Context) -> None:
         touched: dict[str, Any] | None,
     ) -> tuple[Any, str, Any]:
         view = viewer()
-        data = _data(context, scope, preset)
+        data = _data(context, scope, preset, until)
         names = context.reader.names()
-        figure = figures.chart(data, view.palette, view.zone, names, f"{scope} {preset}", narrow=view.size == "narrow")
-        key = f"{scope} {preset} {view}"
+        figure = figures.chart(data, view.palette, view.zone, names, f"{scope} {preset} {until}", narrow=view.size == "narrow")
+        key = f"{scope} {preset} {until} {view}"
         if key != drawn:
             return figure, key, None
         delta = Patch()
@@ -126,12 +130,15 @@ def register(app: Dash, context: Context) -> None:
         Input("rev-scope", "data"),
         Input("rev-incidents", "data"),
         Input("range", "value"),
+        Input("until", "data"),
         State("scope", "data"),
         prevent_initial_call=True,
     )
-    def stories(_revision: str, _incidents: str, preset: str, scope: str) -> tuple[list[dict[str, Any]], str, Any]:
+    def stories(
+        _revision: str, _incidents: str, preset: str, until: str | None, scope: str
+    ) -> tuple[list[dict[str, Any]], str, Any]:
         now = context.reader.clock()
-        rows = _news(context, scope, preset, now) if now else []
+        rows = _news(context, scope, stretch(preset, until, now)) if now else []
         return news_rows(rows, context.reader.names()), _said(rows), _open(context, scope)
 
     @app.callback(
@@ -139,26 +146,29 @@ def register(app: Dash, context: Context) -> None:
         Output("company-peers", "children"),
         Input("rev-scope", "data"),
         Input("range", "value"),
+        Input("until", "data"),
         State("scope", "data"),
         prevent_initial_call=True,
     )
-    def around(_revision: str, preset: str, scope: str) -> tuple[Any, Any]:
+    def around(_revision: str, preset: str, until: str | None, scope: str) -> tuple[Any, Any]:
         now = context.reader.clock()
-        return _tones(context, scope, preset, now, context.reader.names()) if now else (no_update, no_update)
+        return _tones(context, scope, stretch(preset, until, now), context.reader.names()) if now else (no_update, no_update)
 
     clientside(app, "goTo", Output("picker", "error"), Input("picker", "value"), State("scope", "data"))
     clientside(app, "range", Input("range", "value"))
     clientside(app, "clicked", Output("chart", "clickData"), Input("chart", "clickData"))
 
 
-def _tones(context: Context, scope: str, preset: str, now: datetime, names: Names) -> tuple[Any, Any]:
+def _tones(context: Context, scope: str, span: Stretch, names: Names) -> tuple[Any, Any]:
     """The topics of a company, and the companies of its sector; of a sector, its companies."""
     kind, _, name = scope.partition(":")
-    span = (now - span_of(preset), now + timedelta(days=1))
+    start, _, stop = span
+    only = limit_to(context)
     sector = names.sectors.get(name) if kind == "company" else name if kind == "sector" else None
-    peers = [f"company:{key}" for key, one in names.sectors.items() if one == sector and key != name][:500]
-    topics = topics_of(context.reader, name, *span) if kind == "company" else []
-    near = tones(context.reader, peers, *span) if peers else []
+    listed = set(names.sectors if only is None else only)
+    peers = [f"company:{key}" for key, one in names.sectors.items() if one == sector and key != name and key in listed][:500]
+    topics = topics_of(context.reader, name, start, stop) if kind == "company" else []
+    near = tones(context.reader, peers, start, stop) if peers else []
     return tones_table(topics, names, "Topic"), tones_table(near, names, "Company")
 
 
@@ -176,7 +186,10 @@ def _head(title: list[Any], picker: Any) -> Any:
 
 
 def _picker(context: Context, scope: str, names: Names) -> Any:
-    known = {scope, MARKET, *context.reader.known_scopes()}
+    only = limit_to(context)
+    listed = None if only is None else {company_scope(one) for one in only}
+    known = {one for one in context.reader.known_scopes() if listed is None or one in listed or not one.startswith("company:")}
+    known |= {scope, MARKET}
     data: list[dict[str, Any]] = [{"group": "Wide", "items": [{"value": scope_path(MARKET), "label": "Market"}]}]
     for kind, title in GROUPS:
         items = sorted((names.scope(one), one) for one in known if one.startswith(kind + ":"))
@@ -208,7 +221,7 @@ def _facts(scope: str, names: Names) -> list[Any]:
 
 
 def _open(context: Context, scope: str) -> Any:
-    rows = [row for row in context.reader.incidents(scope=scope, only_open=True, most=20) if row.state != "pending"]
+    rows = [row for row in context.reader.incidents(scope=scope, only_open=True, most=20, brief=True) if row.state != "pending"]
     return [
         dcc.Link(
             [marks.severity(row.severity), " ", marks.state(row), " ", marks.moment(row.opened_at, "age")],
@@ -223,8 +236,10 @@ def _chart_title(kind: str) -> str:
     return "Price and mood" if kind == "company" else "Mood"
 
 
-def _news(context: Context, scope: str, preset: str, now: datetime) -> list[NewsRow]:
-    return context.reader.news(scope, now - span_of(preset), now + timedelta(days=1), NEWS)
+def _news(context: Context, scope: str, span: Stretch) -> list[NewsRow]:
+    start, _, stop = span
+    only = None if scope.startswith("company:") else limit_to(context)
+    return context.reader.news(scope, start, stop, NEWS, only)
 
 
 def _said(rows: list[NewsRow]) -> str:
@@ -244,9 +259,10 @@ def _blank() -> dict[str, Any]:
     }
 
 
-def _data(context: Context, scope: str, preset: str) -> figures.ChartData:
+def _data(context: Context, scope: str, preset: str, until: str | None) -> figures.ChartData:
     reader, view = context.reader, viewer()
-    now = reader.clock() or datetime.fromtimestamp(0, view.zone)
+    span = stretch(preset, until, reader.clock() or datetime.fromtimestamp(0, view.zone))
+    now = span[1]
     window = buckets(now, span_of(preset), BUCKETS, view.zone)
     kind, _, name = scope.partition(":")
     bars = reader.bars(name, window.start, now) if kind == "company" else []
@@ -258,8 +274,8 @@ def _data(context: Context, scope: str, preset: str) -> figures.ChartData:
         window,
         bars,
         reader.mood(scope, window),
-        reader.news(scope, window.start, now + timedelta(days=1), NEWS),
-        reader.incidents(scope=scope, start=window.start, most=80),
+        _news(context, scope, (window.start, *span[1:])),
+        [row for row in reader.incidents(scope=scope, start=window.start, most=80, brief=True) if row.opened_at <= now],
         now,
         no_price,
     )

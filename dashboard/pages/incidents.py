@@ -24,7 +24,7 @@ from dashboard.theme import GLYPHS, SEVERITIES, STATES
 
 def render(context: Context, search: str | None) -> Any:
     """Grid and detail; the detail of the one that the address names, else of the newest open one on wide pages."""
-    rows = context.reader.incidents(only=limit_to(context))
+    rows = context.reader.incidents(only=limit_to(context), brief=True)
     names = context.reader.names()
     if not rows:
         hint = "An incident opens when a company's negative news leaves its own past behind. It will appear here by itself."
@@ -68,7 +68,7 @@ def register(app: Dash, context: Context) -> None:
         prevent_initial_call=True,
     )
     def grid(_revision: str) -> tuple[list[dict[str, Any]], str]:
-        rows = context.reader.incidents(only=limit_to(context))
+        rows = context.reader.incidents(only=limit_to(context), brief=True)
         return incident_rows(rows, context.reader.names()), _counts(rows)
 
     @app.callback(
@@ -98,7 +98,7 @@ def register(app: Dash, context: Context) -> None:
         Input("incident-words", "value"),
         first=True,
     )
-    clientside(app, "csv", Output("incident-grid", "exportDataAsCsv"), Input("incident-csv", "n_clicks"))
+    clientside(app, "csv", Input("incident-csv", "n_clicks"))
 
 
 def incident_rows(rows: Sequence[IncidentRow], names: Names) -> list[dict[str, Any]]:
@@ -200,6 +200,7 @@ def _grid(rows: Sequence[IncidentRow], names: Names, size: str, chosen: str) -> 
             "tooltipValueGetter": {"function": "squallFullTime(params.value)"},
         },
         {"field": "lasted", "headerName": "Lasted", **number, "valueFormatter": {"function": "squallLasted(params.value)"}},
+        {"field": "summary", "headerName": "Summary", "hide": True},
     ]
     narrow = [
         {
@@ -223,7 +224,6 @@ def _grid(rows: Sequence[IncidentRow], names: Names, size: str, chosen: str) -> 
         columnDefs=narrow if size == "narrow" else wide,
         defaultColDef={"resizable": True, "sortable": True, "suppressHeaderMenuButton": True, "suppressHeaderFilterButton": True},
         selectedRows={"ids": [chosen]} if chosen else [],
-        csvExportParams={"fileName": "incidents.csv"},
         dashGridOptions=grid_options(
             size,
             rowSelection={"mode": "singleRow", "checkboxes": False, "enableClickSelection": True},

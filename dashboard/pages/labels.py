@@ -13,7 +13,7 @@ from dashboard.clientside import attributes
 from dashboard.components import marks
 from dashboard.components.panels import code, empty, page, panel
 from dashboard.components.tables import Head, table
-from dashboard.context import Context, actor, asked, may
+from dashboard.context import Context, actor, asked, limit_to, may
 from dashboard.reads import labels as reads
 from dashboard.reads.labels import QUEUES, SENTIMENTS, Answer, Item
 from dashboard.scopes import Names
@@ -181,9 +181,9 @@ def register(app: Dash, context: Context) -> None:
 
 def _state(context: Context, queue: str, now: datetime | None, skipped: list[str]) -> tuple[Any, ...]:
     """The card, the item behind it, the queues with their counts, the figures, the latest labels."""
-    reader, names, who = context.reader, context.reader.names(), actor()
-    counts = reads.counts(reader, who, now) if now else dict.fromkeys(QUEUES, 0)
-    item = reads.next_item(reader, queue, who, now, skipped) if now else None
+    reader, names, who, only = context.reader, context.reader.names(), actor(), limit_to(context)
+    counts = reads.counts(reader, who, now, only) if now else dict.fromkeys(QUEUES, 0)
+    item = reads.next_item(reader, queue, who, now, skipped, only) if now else None
     tabs = [{"value": name, "label": f"{name.capitalize()} {formats.count(counts[name])}"} for name in QUEUES]
     found = agreements(reads.pairs(reader))
     kappa = overall(found)

@@ -13,9 +13,10 @@ from dashboard.components.movers import movers_table
 from dashboard.components.news import news_grid, news_rows
 from dashboard.components.panels import code, empty, page, panel
 from dashboard.components.pipeline import sources_table
-from dashboard.context import Context, first_range, limit_to, span_of, viewer
+from dashboard.components.span import span_control
+from dashboard.context import Context, first_range, limit_to, span_of, stretch, viewer
 from dashboard.formats import step_words
-from dashboard.ranges import PRESETS, buckets
+from dashboard.ranges import buckets
 from dashboard.reads.movers import movers
 from dashboard.reads.pipeline import sources
 from dashboard.rows import NewsRow
@@ -36,9 +37,7 @@ def render(context: Context, search: str | None) -> Any:
         return _first_run(context)
     preset = first_range(context, search, MARKET, now, "1d")
     title, short = _verdict(context, last)
-    ranges = dmc.SegmentedControl(
-        id="now-range", data=list(PRESETS), value=preset, size="xs", **attributes(aria_label="Range of the mood map")
-    )
+    ranges = span_control("now-range", preset, search, label="Range of the mood map")
     choice = dmc.SegmentedControl(
         id="now-moved", data=[TURNED, "Against the price"], value=TURNED, size="xs", **attributes(aria_label="Which movers")
     )
@@ -87,19 +86,21 @@ def register(app: Dash, context: Context) -> None:
         Output("now-heat", "children"),
         Output("now-step", "children"),
         Input("now-range", "value"),
+        Input("until", "data"),
         Input("rev-news", "data"),
         Input("rev-incidents", "data"),
         Input("env", "data"),
     )
-    def heat(preset: str, _news: str, _incidents: str, _env: Any) -> tuple[Any, str]:
+    def heat(preset: str, until: str | None, _news: str, _incidents: str, _env: Any) -> tuple[Any, str]:
         now = context.reader.clock()
         if now is None:
             return empty("No news yet.", "The map fills as soon as items are scored."), ""
         tz = viewer().zone
-        window = buckets(now, span_of(preset), HEAT_COLUMNS, tz)
+        _, end, _ = stretch(preset, until, now)
+        window = buckets(end, span_of(preset), HEAT_COLUMNS, tz)
         moods = context.reader.heat(window, HEAT_ROWS, limit_to(context))
-        rows = context.reader.incidents(start=window.start, only=limit_to(context))
-        return heat_map(moods, rows, window, now, context.reader.names(), tz, HEAT_ROWS), f"one cell: {step_words(window.step)}"
+        rows = context.reader.incidents(start=window.start, only=limit_to(context), brief=True)
+        return heat_map(moods, rows, window, end, context.reader.names(), tz, HEAT_ROWS), f"one cell: {step_words(window.step)}"
 
     @app.callback(
         Output("now-movers", "children"),
@@ -130,7 +131,8 @@ def _tape(context: Context, now: datetime) -> list[NewsRow]:
 
 def _verdict(context: Context, since: datetime | None) -> tuple[Any, str]:
     reader = context.reader
-    return verdict(reader.incidents(only_open=True, only=limit_to(context)), reader.last_resolved(), reader.names(), since)
+    rows = reader.incidents(only_open=True, only=limit_to(context), brief=True)
+    return verdict(rows, reader.last_resolved(), reader.names(), since)
 
 
 def _incident_items(context: Context) -> Any:

@@ -9,15 +9,16 @@ from dash import ALL, MATCH, Dash, Input, Output, State, ctx, dcc, html, no_upda
 
 from dashboard import formats
 from dashboard.access import needs
-from dashboard.clientside import attributes, clientside
+from dashboard.clientside import clientside
 from dashboard.components import marks
 from dashboard.components.news import TALL
 from dashboard.components.panels import code, empty, page, panel
 from dashboard.components.pipeline import letters_table, outbox_table, partitions_table, sources_table, workers_table
+from dashboard.components.span import span_control
 from dashboard.components.tables import tiles
-from dashboard.context import Context, actor, first_range, may, span_of, viewer
+from dashboard.context import Context, actor, first_range, may, span_of, stretch, viewer
 from dashboard.flow_figure import flow_figure
-from dashboard.ranges import PRESETS, buckets
+from dashboard.ranges import buckets
 from dashboard.reads import pipeline as reads
 from dashboard.scopes import MARKET
 from dashboard.workers import read_workers
@@ -32,7 +33,7 @@ def render(context: Context, search: str | None) -> Any:
     """The page; its chart follows with its own callback."""
     now = context.reader.clock()
     preset = first_range(context, search, MARKET, now, "6h")
-    ranges = dmc.SegmentedControl(id="flow-range", data=list(PRESETS), value=preset, size="xs", **attributes(aria_label="Range"))
+    ranges = span_control("flow-range", preset, search)
     graph = dcc.Graph(
         id="flow", config={"displayModeBar": False, "responsive": True}, className="flow", responsive=True, style=TALL
     )
@@ -101,13 +102,19 @@ def register(app: Dash, context: Context) -> None:
         found = _live(context, context.reader.clock())
         return (*found[:5], no_update if found[6] == seen else found[5], found[6])
 
-    @app.callback(Output("flow", "figure"), Input("flow-range", "value"), Input("rev-news", "data"), Input("env", "data"))
-    def chart(preset: str, _news: Any, _env: Any) -> Any:
+    @app.callback(
+        Output("flow", "figure"),
+        Input("flow-range", "value"),
+        Input("until", "data"),
+        Input("rev-news", "data"),
+        Input("env", "data"),
+    )
+    def chart(preset: str, until: str | None, _news: Any, _env: Any) -> Any:
         view = viewer()
-        now = context.reader.clock() or datetime.fromtimestamp(0, view.zone)
-        window = buckets(now, span_of(preset), COLUMNS, view.zone)
+        _, end, _ = stretch(preset, until, context.reader.clock() or datetime.fromtimestamp(0, view.zone))
+        window = buckets(end, span_of(preset), COLUMNS, view.zone)
         rows = reads.flow(context.reader, window)
-        return flow_figure(rows, window, now, view.palette, view.zone, narrow=view.size == "narrow")
+        return flow_figure(rows, window, end, view.palette, view.zone, narrow=view.size == "narrow")
 
     @app.callback(
         Output({"dead": "letters", "key": MATCH}, "children"),

@@ -1,7 +1,6 @@
 """All scored news as stories: searched by words, filtered; the address keeps what was asked, so that a view can be shared."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 import dash_mantine_components as dmc
@@ -11,8 +10,8 @@ from dashboard import formats
 from dashboard.clientside import attributes, clientside
 from dashboard.components import marks
 from dashboard.components.panels import code, empty, page
-from dashboard.context import Context, asked, first_range, limit_to, span_of, viewer
-from dashboard.ranges import PRESETS
+from dashboard.components.span import span_control
+from dashboard.context import Context, asked, first_range, limit_to, stretch, viewer
 from dashboard.reads import stories as reads
 from dashboard.reads.stories import ItemRow, StoryRow
 from dashboard.scopes import MARKET, Names
@@ -73,7 +72,7 @@ def render(context: Context, search: str | None) -> Any:
             **small,
             **attributes(aria_label="Source"),
         ),
-        dmc.SegmentedControl(id="story-range", data=list(PRESETS), value=preset, size="sm", **attributes(aria_label="Range")),
+        span_control("story-range", preset, search, size="sm"),
     ]
     return page(
         [
@@ -104,20 +103,30 @@ def register(app: Dash, context: Context) -> None:
         Input("story-mood", "value"),
         Input("story-source", "value"),
         Input("story-range", "value"),
+        Input("until", "data"),
         Input("story-more", "n_clicks"),
         Input("story-new", "n_clicks"),
         Input("env", "data"),
     )
     def found(
-        words: str | None, topic: str | None, mood: str, source: str | None, preset: str, more: int | None, _new: Any, _env: Any
+        words: str | None,
+        topic: str | None,
+        mood: str,
+        source: str | None,
+        preset: str,
+        until: str | None,
+        more: int | None,
+        _new: Any,
+        _env: Any,
     ) -> tuple[Any, str, bool]:
         reader, names = context.reader, context.reader.names()
         now = reader.clock()
         if now is None:
             return [], "", True
+        start, _, stop = stretch(preset, until, now)
         query = reads.Search(
-            now - span_of(preset),
-            now + timedelta(days=1),
+            start,
+            stop,
             " ".join((words or "").replace("\0", " ").split())[:200],
             names.topics.get(topic or "", topic or ""),
             "" if mood == "Any" else mood.lower(),

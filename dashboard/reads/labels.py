@@ -69,7 +69,7 @@ _POOL = f"""
 WITH pool AS (
     SELECT DISTINCT ON (s.event_time, s.mention_id) s.mention_id, s.event_time, s.model_version, s.company_id,
            s.negative, s.neutral, s.positive, s.topic, ('x' || substr(md5(s.mention_id), 1, 6))::bit(24)::int AS draw
-    FROM score s WHERE s.event_time > :since AND s.event_time <= :now AND NOT s.withdrawn
+    FROM score s WHERE s.event_time > :since AND s.event_time <= :now AND NOT s.withdrawn {{among}}
     ORDER BY s.event_time DESC, s.mention_id, s.scored_at DESC LIMIT {POOL}),
 open AS (
     SELECT pool.*, greatest(negative, neutral, positive) AS top, draw % 10 = 0 AS drawn FROM pool
@@ -85,25 +85,34 @@ queued AS (
         WHERE bar.company_id = open.company_id AND interval = '1d' AND bar.start > open.event_time AND available_at <= :now
         ORDER BY bar.start LIMIT 1) b ON open.company_id IS NOT NULL)
 """
+_AMONG = "AND s.company_id = ANY(:only)"
 _WHERE = {"uncertain": f"top < {UNSURE}", "disagree": "against", "random": "drawn"}
 _ORDER = {"uncertain": "top", "disagree": "abs(move) DESC", "random": "draw"}
 
 
-def counts(reader: Reader, who: str, now: datetime) -> dict[str, int]:
-    """How many wait in each queue for a person."""
+def _pool(only: Sequence[str] | None) -> str:
+    return _POOL.format(among="" if only is None else _AMONG)
+
+
+def counts(reader: Reader, who: str, now: datetime, only: Sequence[str] | None = None) -> dict[str, int]:
+    """How many wait in each queue for a person; `only`: of these companies."""
     columns = ", ".join(f"(count(*) FILTER (WHERE {_WHERE[name]}))::int AS {name}" for name in QUEUES)
-    return reader.dicts(f"{_POOL} SELECT {columns} FROM queued", who=who, now=now, since=now - SPAN)[0]
+    values: dict[str, Any] = {"who": who, "now": now, "since": now - SPAN, "only": list(only or ())}
+    return reader.dicts(f"{_pool(only)} SELECT {columns} FROM queued", **values)[0]
 
 
-def next_item(reader: Reader, queue: str, who: str, now: datetime, skipped: Sequence[str]) -> Item | None:
-    """The first of a queue that the person has neither labelled nor skipped."""
-    sql = f"""{_POOL}
+def next_item(
+    reader: Reader, queue: str, who: str, now: datetime, skipped: Sequence[str], only: Sequence[str] | None = None
+) -> Item | None:
+    """The first of a queue that the person has neither labelled nor skipped; `only`: of these companies."""
+    sql = f"""{_pool(only)}
     SELECT q.mention_id, q.event_time, q.model_version, a.title, left(a.body, 600) AS body, a.source, q.company_id,
            m.span_start, m.span_end, q.negative, q.neutral, q.positive, q.topic, q.move::float8 AS move
     FROM queued q JOIN mention m ON m.id = q.mention_id AND m.event_time = q.event_time JOIN article a ON a.id = m.article_id
     WHERE {_WHERE[queue]} AND NOT q.mention_id = ANY(:skipped) ORDER BY {_ORDER[queue]}, q.mention_id LIMIT 1
     """
-    rows = reader.rows(Item, sql, who=who, now=now, since=now - SPAN, skipped=list(skipped))
+    values: dict[str, Any] = {"who": who, "now": now, "since": now - SPAN, "only": list(only or ())}
+    rows = reader.rows(Item, sql, **values, skipped=list(skipped))
     return rows[0] if rows else None
 
 

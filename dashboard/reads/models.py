@@ -9,6 +9,8 @@ from dashboard.queries import Reader
 
 NEWEST = 20_000
 DAYS = 30
+KEPT_S = 15.0
+"""All viewers share one answer that long."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def versions(reader: Reader) -> list[Version]:
     SELECT v.version, v.manifest, v.first_used_at, coalesce(c.scored, 0) AS scored, c.last_scored_at, c.certainty
     FROM model_version v LEFT JOIN counted c ON c.model_version = v.version ORDER BY v.first_used_at DESC, v.version LIMIT 50
     """
-    return reader.rows(Version, sql)
+    return reader.shared("versions", KEPT_S, lambda: reader.rows(Version, sql), old_s=2 * KEPT_S)
 
 
 def confusion(reader: Reader) -> list[Confused]:
@@ -82,4 +84,4 @@ def days(reader: Reader, now: datetime) -> list[Day]:
           ORDER BY event_time DESC LIMIT {NEWEST}) newest
     GROUP BY 1, 2 ORDER BY 2
     """
-    return reader.rows(Day, sql, now=now)
+    return reader.shared("drift", KEPT_S, lambda: reader.rows(Day, sql, now=now), old_s=20 * KEPT_S)

@@ -10,6 +10,8 @@ from dashboard.scopes import company_scope
 RECENT = timedelta(hours=24)
 BEFORE = timedelta(days=7)
 BUSY = 100
+KEPT_S = 15.0
+"""All viewers share one answer that long: it is of a day and a week."""
 LEAST = 2
 """Mentions of the last day without which nothing is said of a turn."""
 
@@ -60,7 +62,12 @@ def movers(reader: Reader, now: datetime, only: Sequence[str] | None) -> list[Mo
     WHERE r.recent IS NOT NULL
     """
     wanted = [company_scope(one) for one in only or ()]
-    rows = reader.dicts(sql, now=now, day=now - RECENT, week=now - RECENT - BEFORE, only=wanted)
+    rows = reader.shared(
+        ("movers", None if only is None else tuple(only)),
+        KEPT_S,
+        lambda: reader.dicts(sql, now=now, day=now - RECENT, week=now - RECENT - BEFORE, only=wanted),
+        old_s=2 * KEPT_S,
+    )
     return [Mover(row["company_id"], row["mentions"], row["recent"], row["before"], row["move"]) for row in rows]
 
 

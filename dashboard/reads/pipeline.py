@@ -11,7 +11,7 @@ from dashboard.queries import Reader
 from dashboard.ranges import Buckets
 from dashboard.scopes import MARKET
 
-RECENT = 5_000
+RECENT = 2_000
 """Scores that latencies are taken from: the newest."""
 KEPT = timedelta(days=7)
 SHOWN_LETTERS = 20
@@ -124,21 +124,18 @@ def latency(reader: Reader) -> Latency:
 def flow(reader: Reader, window: Buckets) -> list[Flow]:
     """Mentions a bucket, from the rollup, and the latencies of the newest scores in it."""
     sql = f"""
-    WITH counted AS (
-        SELECT date_bin(:step, minute, :start) AS at, sum(mentions)::int AS mentions FROM mood
-        WHERE scope = '{MARKET}' AND minute >= :start AND minute < :stop GROUP BY 1),
-    took AS (
+    WITH took AS (
         SELECT date_bin(:step, s.event_time, :start) AS at, extract(epoch FROM s.scored_at - a.ingested_at)::float8 AS seconds
         FROM (SELECT mention_id, event_time, scored_at FROM score
               WHERE event_time >= :start AND event_time < :stop ORDER BY event_time DESC LIMIT {RECENT}) s
         JOIN mention m ON m.id = s.mention_id AND m.event_time = s.event_time JOIN article a ON a.id = m.article_id
-        WHERE s.scored_at >= a.ingested_at),
-    quantiles AS (
-        SELECT at, percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) AS p50,
-               percentile_cont(0.95) WITHIN GROUP (ORDER BY seconds) AS p95 FROM took GROUP BY at)
-    SELECT at, mentions, p50, p95 FROM counted LEFT JOIN quantiles USING (at) WHERE mentions > 0 ORDER BY at
+        WHERE s.scored_at >= a.ingested_at)
+    SELECT at, percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) AS p50,
+           percentile_cont(0.95) WITHIN GROUP (ORDER BY seconds) AS p95 FROM took GROUP BY at
     """
-    return reader.rows(Flow, sql, start=window.start, stop=window.end, step=window.step)
+    found = reader.dicts(sql, start=window.start, stop=window.end, step=window.step)
+    took = {row["at"]: (row["p50"], row["p95"]) for row in found}
+    return [Flow(one.at, one.mentions, *took.get(one.at, (None, None))) for one in reader.mood(MARKET, window)]
 
 
 def partitions(reader: Reader) -> list[Partition]:

@@ -7,8 +7,8 @@ from typing import Any
 
 from dashboard.queries import Reader
 
-READ = 5_000
-"""Matching mentions that are looked at: the newest."""
+READ, MATCHES = 2_000, 5_000
+"""Matching mentions that are looked at, and articles that hold the words: the newest."""
 INSIDE = 8
 """Items that an opened story shows at most."""
 MOODS = {"negative": "s.negative > greatest(s.neutral, s.positive)", "positive": "s.positive > greatest(s.neutral, s.negative)"}
@@ -64,25 +64,27 @@ class ItemRow:
 def search(reader: Reader, query: Search, most: int) -> list[StoryRow]:
     """Stories, that with the newest match first; `most` at most."""
     conditions = ["s.event_time >= :start", "s.event_time < :stop", "NOT s.withdrawn"]
+    # Without words and source the newest scores are taken before anything is joined: a busy range would be read as a whole.
     conditions += ["s.topic = :topic"] if query.topic else []
     conditions += [MOODS[query.mood]] if query.mood in MOODS else []
     conditions += ["a.source = :source"] if query.source else []
+    mention = "mention m ON m.id = s.mention_id AND m.event_time = s.event_time"
+    among = f"JOIN {mention} JOIN article a ON a.id = m.article_id" if query.words or query.source else ""
+    among += " JOIN hits ON hits.id = a.id" if query.words else ""
     conditions += ["s.company_id = ANY(:companies)"] if query.companies is not None else []
     # The words first, so that a rare one never walks the whole range.
     hits = f"""hits AS MATERIALIZED (
         SELECT id FROM article WHERE words @@ websearch_to_tsquery('english', :words)
-        AND event_time >= :start AND event_time < :stop ORDER BY event_time DESC LIMIT {READ}),"""
+        AND event_time >= :start AND event_time < :stop ORDER BY event_time DESC LIMIT {MATCHES}),"""
     sql = f"""
-    WITH {hits if query.words else ""} found AS (
-        SELECT DISTINCT ON (s.event_time, s.mention_id) m.story_id, m.article_id, s.event_time, s.company_id, a.source,
+    WITH {hits if query.words else ""} newest AS MATERIALIZED (
+        SELECT DISTINCT ON (s.event_time, s.mention_id) s.mention_id, s.event_time, s.company_id,
                (s.positive - s.negative) / 1e6 AS sentiment
-        FROM {
-        "hits h JOIN article a ON a.id = h.id JOIN mention m ON m.article_id = a.id"
-        if query.words
-        else "mention m JOIN article a ON a.id = m.article_id"
-    }
-        JOIN score s ON s.mention_id = m.id AND s.event_time = m.event_time
-        WHERE {" AND ".join(conditions)} ORDER BY s.event_time DESC, s.mention_id, s.scored_at DESC LIMIT {READ}),
+        FROM score s {among} WHERE {" AND ".join(conditions)}
+        ORDER BY s.event_time DESC, s.mention_id, s.scored_at DESC LIMIT {READ}),
+    found AS (
+        SELECT m.story_id, m.article_id, s.event_time, s.company_id, a.source, s.sentiment FROM newest s
+        JOIN {mention} JOIN article a ON a.id = m.article_id),
     grouped AS (
         SELECT story_id, max(event_time) AS last_at, avg(sentiment)::float8 AS sentiment,
                count(DISTINCT article_id)::int AS items,
