@@ -29,14 +29,14 @@ def text(
     import json
 
     from models.engine import load_engine
+    from pipelines.learning.champion import champion_folder
     from pipelines.learning.dataset import load_frozen
     from pipelines.training.datasets import load_text_data
     from pipelines.training.evaluate_text import read_predictions, report_text, summarise, write_predictions
 
     settings = get_settings()
-    if model:
-        settings = settings.model_copy(update={"model": settings.model.model_copy(update={"dir": model})})
-    engine = load_engine(settings, runtime)
+    judged = settings.model.model_copy(update={"dir": model or champion_folder(settings)})
+    engine = load_engine(settings.model_copy(update={"model": judged}), runtime)
     data = load_frozen(dataset) if dataset else load_text_data(settings.data_dir)
     folder = out or settings.home / "evaluation" / engine.version
     write_predictions(engine, data, folder)
