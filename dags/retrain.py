@@ -71,7 +71,7 @@ the run's id. A try that is killed is done again and finds what the one before h
     challenger.doc_md = "The new model's answer to every row that is judged by, to files."
     champion = squall_task(
         "champion",
-        'evaluate text --dataset "$DATA" --out "$RUN/champion" --json',
+        'evaluate text --dataset "$DATA" --champion --out "$RUN/champion" --json',
         values={**DATA, **RUN},
         limit=timedelta(hours=2),
         well=(),

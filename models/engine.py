@@ -113,7 +113,15 @@ def load_engine(settings: Settings, runtime: RuntimeName | None = None) -> TextE
     Raises:
         UserError: the weights are missing or damaged, or a GPU was asked for that is not there.
     """
-    artifact = load_artifact(settings.model.dir or SHIPPED)
+    return engine_of(load_artifact(settings.model.dir or SHIPPED), settings, runtime)
+
+
+def engine_of(artifact: Artifact, settings: Settings, runtime: RuntimeName | None = None) -> TextEngine:
+    """The engine of a verified artifact, on what the settings ask for.
+
+    Raises:
+        UserError: as `load_engine`.
+    """
     device = choose_device(settings.model.device)
     if runtime == "torch" or (runtime is None and device == "cuda"):
         if importlib.util.find_spec("torch") is None:

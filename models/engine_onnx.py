@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,9 +48,10 @@ def session(model: Path | bytes, threads: int) -> Any:
 
 
 def cached_graph(artifact: Artifact, cache: Path) -> Path:
-    """The graph's file, named by the weights and by the code that builds it; built when it is not there."""
-    code = hashlib.sha256(Path(graph.__file__).read_bytes()).hexdigest()
-    path = cache / f"{artifact.version}-{code[:8]}.onnx"
+    """The graph's file, named by the encoder's weights and by the code that builds it; built when it is not there."""
+    digest = hashlib.sha256(Path(graph.__file__).read_bytes())
+    digest.update(json.dumps([artifact.manifest[key] for key in ("base", "files", "lora")], sort_keys=True).encode())
+    path = cache / f"{artifact.manifest['name']}-{digest.hexdigest()[:16]}.onnx"
     if not path.is_file():
         model, _ = graph.build_graph(artifact.encoder_weights(), artifact.ranges)
         cache.mkdir(parents=True, exist_ok=True)

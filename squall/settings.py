@@ -60,7 +60,11 @@ class DatabaseSettings(Section):
 class ModelSettings(Section):
     """Which weights serve, and on what."""
 
-    dir: Path | None = Field(None, description="folder of the artifact; unset: the weights that ship")
+    dir: Path | None = Field(
+        None, description="folder of an artifact that serves whatever is promoted; unset: workers follow the champion"
+    )
+    store: str = Field("", description="where registered models are kept: a folder or fsspec address; empty: in SQUALL_HOME")
+    follow_s: float = Field(3.0, ge=0.2, le=10, description="seconds between two looks of a worker for a new champion")
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = Field(0, ge=0, description="threads of the CPU engine; 0: the cores divided by the workers")
     batch_size: int = Field(32, ge=1, le=4096)

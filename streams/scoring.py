@@ -13,7 +13,7 @@ import structlog
 from msgspec import structs
 from sqlalchemy import Connection
 
-from models.engine import Engine, TextScore, load_engine
+from models.engine import Engine, TextScore
 from models.passages import Passage
 from squall import records, topics
 from squall.records import MILLION, Mention, MoodChange, RecordError, Scores, Tick, minute_of
@@ -23,8 +23,9 @@ from streams.logic.articles import closing
 from streams.logic.features import Market
 from streams.logic.mood import Cell, Change, Sums, moves
 from streams.price_cache import PriceCache
-from streams.runtime import Context, Dead, Message, Outcome, Parts, Send, brief
+from streams.runtime import Context, Dead, Message, Outcome, Parts, Periodic, Send, brief
 from streams.scoring_store import ScoreRow
+from streams.serving import Serving
 from streams.watch_store import hold_minutes
 
 PROBE = Passage("The company reports results.", None)
@@ -32,8 +33,11 @@ log = structlog.get_logger("squall.scoring")
 
 
 def parts(context: Context) -> Parts:
-    """The agent, with the model that the settings ask for."""
-    return Parts(agents=(Scoring(context, load_engine(context.settings)),))
+    """The agent, with the champion, or the model that the settings ask for, and what looks for a new champion."""
+    serving = Serving(context)
+    scoring = Scoring(context, serving.model)
+    look = Periodic("models", context.settings.model.follow_s, lambda: serving.look(scoring.serve))
+    return Parts(agents=(scoring,), periodics=(look,))
 
 
 class Scoring:
@@ -47,27 +51,32 @@ class Scoring:
         self._stream = context.settings.stream
         self._model = model
         self._prices = PriceCache()
-        self._model_noted = False
+        self._noted: set[str] = set()
+
+    def serve(self, model: Engine) -> None:
+        """Score by another model from the next batch on; the one in hand is finished by the model that it began with."""
+        self._model = model
 
     def handle(self, batch: Sequence[Message]) -> Outcome:
         """Score what no score stands for, commit, and say what was committed."""
+        model = self._model
         mentions, ticks, dead, rest = _read(batch)
         known, market = self._look_up(mentions)
         texts = {key: mention for key, (mention, _) in mentions.items() if _needs_model(mention, known.get(key))}
-        answers = self._answers(list(texts.values()))
+        answers = _answers(model, list(texts.values()))
         for key, answer in zip(texts, answers, strict=True):
             if isinstance(answer, str):
                 dead.append(Dead(mentions.pop(key)[1], answer))
-        scored = {key: answer for key, answer in zip(texts, answers, strict=True) if isinstance(answer, TextScore)}
+        said = {key: _said(model, answer) for key, answer in zip(texts, answers, strict=True) if isinstance(answer, TextScore)}
         wanted = [mention for mention, _ in mentions.values()]
         with self._engine.begin() as connection:
-            stored, moved = self._store(connection, wanted, scored, known, market)
+            stored, moved = self._store(connection, wanted, said, known, market)
             store.raise_watermark(connection, ticks)
-            if stored and not self._model_noted:
-                store.name_model(connection, self._model.version, _manifest(self._model))
-        self._model_noted = self._model_noted or bool(stored)
+            if said and model.version not in self._noted:
+                store.name_model(connection, model.version, _manifest(model))
+        self._noted |= {model.version} if said else set()
         repeated = sum(key in known and known[key].decision >= mention.decision for key, (mention, _) in mentions.items())
-        return Outcome(_announce(self._model.version, wanted, stored, moved), dead=dead, redelivered=repeated, rest=rest)
+        return Outcome(_announce(model.version, wanted, stored, moved), dead=dead, redelivered=repeated, rest=rest)
 
     def _look_up(self, mentions: Mapping[str, tuple[Mention, Message]]) -> tuple[dict[str, ScoreRow], Market]:
         times = {key: mention.event_time for key, (mention, _) in mentions.items()}
@@ -77,30 +86,11 @@ class Scoring:
             known = store.find_scores(connection, times)
             return known, self._prices.market(connection, min(times.values()), max(times.values()))
 
-    def _answers(self, mentions: Sequence[Mention]) -> list[TextScore | str]:
-        """What the model says of each text; where it raises on one, why, in a line."""
-        answers = self._bisected([Passage(mention.text, mention.span) for mention in mentions])
-        if any(isinstance(answer, str) for answer in answers):
-            # A model that fails on any text is no row's fault: raise what it raises, and keep the batch.
-            self._model.score([PROBE])
-        return answers
-
-    def _bisected(self, passages: Sequence[Passage]) -> list[TextScore | str]:
-        if not passages:
-            return []
-        try:
-            return list(self._model.score(passages))
-        except Exception as error:
-            if len(passages) == 1:
-                return [f"the model failed: {brief(error)}"]
-        half = len(passages) // 2
-        return self._bisected(passages[:half]) + self._bisected(passages[half:])
-
     def _store(
         self,
         connection: Connection,
         mentions: Sequence[Mention],
-        scored: Mapping[str, TextScore],
+        said: Mapping[str, dict[str, Any]],
         known: Mapping[str, ScoreRow],
         market: Market,
     ) -> tuple[dict[str, ScoreRow], list[tuple[Cell, Sums]]]:
@@ -110,7 +100,7 @@ class Scoring:
         decided = hold_minutes(connection)
         stored = dict(known)
         fresh = [
-            self._new_row(mention, scored[mention.id], market, self._is_late(mention, decided))
+            self._new_row(mention, said[mention.id], market, self._is_late(mention, decided))
             for mention in mentions
             if mention.id not in known
         ]
@@ -130,7 +120,7 @@ class Scoring:
         for key, old in standing.items():
             stored[key] = old
             if old.decision < newer[key].decision:
-                new = stored[key] = self._changed_row(old, newer[key], scored.get(key), decided)
+                new = stored[key] = self._changed_row(old, newer[key], said.get(key), decided)
                 replaced.append(new)
                 changes += _changes(old, new)
         store.update_scores(connection, replaced)
@@ -145,20 +135,19 @@ class Scoring:
     def _known_late(self, mention: Mention) -> bool:
         return (mention.known_at or mention.event_time) >= closing(mention.event_time, self._stream)
 
-    def _new_row(self, mention: Mention, answer: TextScore, market: Market, late: bool) -> ScoreRow:
+    def _new_row(self, mention: Mention, said: dict[str, Any], market: Market, late: bool) -> ScoreRow:
         return ScoreRow(
             mention_id=mention.id,
             event_time=mention.event_time,
             features=market.features(mention.company_id, mention.event_time),
             late=late,
             **_decided(mention),
-            **self._said(answer),
+            **said,
         )
 
-    def _changed_row(self, old: ScoreRow, mention: Mention, answer: TextScore | None, decided: datetime) -> ScoreRow:
+    def _changed_row(self, old: ScoreRow, mention: Mention, said: dict[str, Any] | None, decided: datetime) -> ScoreRow:
         frozen = None if old.late else self._frozen(old, mention, decided)
-        said = self._said(answer) if answer else {}
-        changed: ScoreRow = structs.replace(old, **_decided(mention), **said, frozen=frozen)
+        changed: ScoreRow = structs.replace(old, **_decided(mention), **(said or {}), frozen=frozen)
         return changed
 
     def _frozen(self, old: ScoreRow, mention: Mention, decided: datetime) -> dict[str, Any] | None:
@@ -172,17 +161,40 @@ class Scoring:
             return counted
         return {**counted, "weight": counted["undiluted"] * mention.novelty} if self._known_late(mention) else None
 
-    def _said(self, answer: TextScore) -> dict[str, Any]:
-        topics = tuple(_millionths(probability) for probability in answer.topic)
-        negative, neutral, positive = (_millionths(probability) for probability in answer.sentiment)
-        return {
-            "model_version": self._model.version,
-            "negative": negative,
-            "neutral": neutral,
-            "positive": positive,
-            "topic": self._model.topic_labels[topics.index(max(topics))],
-            "topics": topics,
-        }
+
+def _answers(model: Engine, mentions: Sequence[Mention]) -> list[TextScore | str]:
+    """What the model says of each text; where it raises on one, why, in a line."""
+    answers = _bisected(model, [Passage(mention.text, mention.span) for mention in mentions])
+    if any(isinstance(answer, str) for answer in answers):
+        # A model that fails on any text is no row's fault: raise what it raises, and keep the batch.
+        model.score([PROBE])
+    return answers
+
+
+def _bisected(model: Engine, passages: Sequence[Passage]) -> list[TextScore | str]:
+    if not passages:
+        return []
+    try:
+        return list(model.score(passages))
+    except Exception as error:
+        if len(passages) == 1:
+            return [f"the model failed: {brief(error)}"]
+    half = len(passages) // 2
+    return _bisected(model, passages[:half]) + _bisected(model, passages[half:])
+
+
+def _said(model: Engine, answer: TextScore) -> dict[str, Any]:
+    """The columns that hold what a model said."""
+    topics = tuple(_millionths(probability) for probability in answer.topic)
+    negative, neutral, positive = (_millionths(probability) for probability in answer.sentiment)
+    return {
+        "model_version": model.version,
+        "negative": negative,
+        "neutral": neutral,
+        "positive": positive,
+        "topic": model.topic_labels[topics.index(max(topics))],
+        "topics": topics,
+    }
 
 
 class _Read(NamedTuple):

@@ -111,7 +111,8 @@ SELECT * FROM unnest(%(news)s::int[], %(mentions)s::int[], %(at)s::timestamptz[]
 ON CONFLICT (news_partition, mentions_partition) DO UPDATE SET at = excluded.at, moved_at = now() WHERE excluded.at > old.at
 """
 _MODEL = """
-INSERT INTO model_version (version, manifest) VALUES (%(version)s, %(manifest)s::jsonb) ON CONFLICT DO NOTHING
+INSERT INTO model_version AS old (version, manifest) VALUES (%(version)s, %(manifest)s::jsonb)
+ON CONFLICT (version) DO UPDATE SET first_used_at = now() WHERE old.first_used_at IS NULL
 """
 
 

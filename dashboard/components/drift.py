@@ -6,7 +6,7 @@ from dash import html
 
 from dashboard import formats
 from dashboard.components.panels import code, empty
-from dashboard.components.tables import table
+from dashboard.components.tables import Head, table
 from dashboard.reads.drift import Measured
 
 ESTIMATE = (
@@ -29,7 +29,7 @@ def drift_panel(found: Measured | None) -> Any:
         ]
         for one in found.changes
     ]
-    heads = ["Measure", ">Value", (">Change", "From the week before"), (">Usual at most", "Between earlier weeks"), ""]
+    heads: list[Head] = ["Measure", ">Value", (">Change", "From the week before"), (">Usual at most", "Between earlier weeks"), ""]
     about = f"The week up to {found.day:%Y-%m-%d} under {found.model_version}: {formats.plural(found.texts, 'text')}. {ESTIMATE}"
     return html.Div([table(heads, rows), html.P(about, className="note")])
 

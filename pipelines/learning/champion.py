@@ -2,10 +2,19 @@
 
 from pathlib import Path
 
-from models.artifact import SHIPPED
+from sqlalchemy import Connection
+
+from models.store import fetch
+from squall import registry
 from squall.settings import Settings
 
 
-def champion_folder(settings: Settings) -> Path:
-    """Folder of the artifact that serves: that of SQUALL_MODEL__DIR, else the one that ships."""
-    return settings.model.dir or SHIPPED
+def champion_folder(connection: Connection, settings: Settings) -> Path:
+    """Folder of the champion's artifact, fetched if it is kept elsewhere.
+
+    Raises:
+        RegistryError: no model is registered.
+        ArtifactError: its files are not those that were registered.
+    """
+    found = registry.find(connection, registry.CHAMPION)
+    return fetch(settings, found.url, found.sha256)

@@ -22,6 +22,7 @@ from squall.cli import (
     incidents,
     ingest,
     mentions,
+    models,
     replay,
     rules,
     status,
@@ -55,6 +56,7 @@ app.add_typer(mentions.app, name="mentions")
 app.command("worker")(worker.worker)
 app.command("health")(health.health)
 app.add_typer(deadletters.app, name="deadletters")
+app.add_typer(models.app, name="models")
 app.command("backfill")(backfill.backfill)
 app.command("config")(config.config)
 app.add_typer(companies.app, name="companies")

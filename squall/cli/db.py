@@ -15,7 +15,8 @@ Namespace = Annotated[str, typer.Option(help="namespace of a replay; empty: live
 
 @app.command()
 def upgrade(namespace: Namespace = "") -> None:
-    """Create or migrate the schema, make partitions two months ahead, and store the company table."""
+    """Create or migrate the schema, make partitions two months ahead, store the company table, register the model that ships."""
+    from models.first import ensure_champion
     from squall.db import migrate
     from squall.db.companies import store_companies
     from squall.db.engine import make_engine
@@ -26,7 +27,9 @@ def upgrade(namespace: Namespace = "") -> None:
         engine = make_engine(settings, services.database_url)
         migrate.upgrade(engine, settings)
         companies = store_companies(engine, settings)
-    print(f"schema {settings.pg_schema} is up to date, {companies} companies")
+        with engine.begin() as connection:
+            model = ensure_champion(connection)
+    print(f"schema {settings.pg_schema} is up to date, {companies} companies, model {model.version}")
 
 
 @app.command()

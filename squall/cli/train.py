@@ -27,7 +27,9 @@ def text(
     start: Annotated[
         Path | None, typer.Option(help="artifact to begin with, whose answers also teach each head the rows without a label")
     ] = None,
-    from_champion: Annotated[bool, typer.Option("--from-champion", help="as --start with the model that serves")] = False,
+    from_champion: Annotated[
+        bool, typer.Option("--from-champion", help="as --start with the champion, see `squall models`")
+    ] = False,
     dataset: Annotated[
         Path | None, typer.Option(help="folder of a frozen data set (`squall dataset build`); default: SQUALL_DATA_DIR")
     ] = None,
@@ -49,6 +51,7 @@ def text(
     from pipelines.training.datasets import load_text_data, with_base_rows
     from pipelines.training.export_text import export_artifact
     from pipelines.training.train_text import BEST, CHECKPOINT, Recipe, Trainer, ask, progress_report, stop_on_signal
+    from squall.cli.reading import reading
 
     settings = get_settings()
     folder = out or settings.home / "train" / "text"
@@ -58,7 +61,8 @@ def text(
     if base_rows:
         data = with_base_rows(data, base_rows)
     if from_champion:
-        start = champion_folder(settings)
+        with reading(settings) as connection:
+            start = champion_folder(connection, settings)
     dropped = ", ".join(f"{count} of {name}" for name, count in data.dropped.items())
     print(f"{len(data.train)} training rows, {len(data.held_out)} held out; dropped as near copies of evaluation rows: {dropped}")
     recipe = Recipe(epochs=epochs, seed=seed, learning_rate=learning_rate)

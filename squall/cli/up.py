@@ -60,6 +60,7 @@ def say(line: str) -> None:
 
 def _prepare(settings: Settings, addresses: "Addresses", *, people: bool) -> list[str]:
     """Make schema and topics, and the first account where there is none; returns its password, if any."""
+    from models.first import ensure_champion
     from squall.accounts import add_first
     from squall.db import migrate
     from squall.db.companies import store_companies
@@ -71,6 +72,7 @@ def _prepare(settings: Settings, addresses: "Addresses", *, people: bool) -> lis
         migrate.upgrade(engine, settings)
         store_companies(engine, settings)
         with engine.begin() as connection:
+            ensure_champion(connection)
             password = add_first(connection) if people else None
     finally:
         engine.dispose()

@@ -143,3 +143,23 @@ def list_mentions(
         row["sentiment"] = max(said, key=lambda name: said[name]) if scored else None
         row |= {name: value / MILLION if scored else None for name, value in said.items()}
     return rows
+
+
+_AGREEMENT = """
+WITH said AS (
+  SELECT mention_id, model_version, negative, neutral, positive FROM score WHERE model_version IN (%(one)s, %(other)s)
+  UNION SELECT mention_id, model_version, negative, neutral, positive FROM rescore WHERE model_version IN (%(one)s, %(other)s)
+), judged AS (
+  SELECT DISTINCT ON (mention_id, model_version) mention_id, model_version,
+         CASE greatest(negative, neutral, positive) WHEN neutral THEN 0 WHEN negative THEN -1 ELSE 1 END AS sentiment
+  FROM said ORDER BY mention_id, model_version
+)
+SELECT count(*), count(*) FILTER (WHERE a.sentiment = b.sentiment)
+FROM judged a JOIN judged b USING (mention_id) WHERE a.model_version = %(one)s AND b.model_version = %(other)s
+"""
+
+
+def agreement(connection: Connection, one: str, other: str) -> tuple[int, int]:
+    """Mentions that two model versions have scored, for the mood or in a backfill; and those on whose sentiment they agree."""
+    both, alike = connection.exec_driver_sql(_AGREEMENT, {"one": one, "other": other}).one()
+    return int(both), int(alike)

@@ -152,7 +152,7 @@ class Mention(Base):
 
 
 class Score(Base):
-    """What a model said of a mention, and the contribution to the mood that follows.
+    """What a model said of a mention, and the contribution to the mood that follows; one row a mention, which names its model.
 
     `company_id` to `withdrawn` copy the decision that the contribution was computed from, so that `mood` can be recounted from
     this table alone, and moved by new - old when a later decision arrives.
@@ -160,7 +160,7 @@ class Score(Base):
 
     __tablename__ = "score"
     mention_id: Mapped[str] = mapped_column(primary_key=True)
-    model_version: Mapped[str] = mapped_column(primary_key=True)
+    model_version: Mapped[str]
     event_time: Mapped[datetime] = mapped_column(primary_key=True)
     revision: Mapped[int]
     decision: Mapped[int]
@@ -379,12 +379,23 @@ class DeadLetter(Base):
 
 
 class ModelVersion(Base):
-    """A model that has scored something, with its manifest."""
+    """A model that is registered, or has scored something without being so (`number` is None then)."""
 
     __tablename__ = "model_version"
     version: Mapped[str] = mapped_column(primary_key=True)
+    """Names exactly these weights, labels and calibration."""
     manifest: Mapped[dict[str, Any]]
-    first_used_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    first_used_at: Mapped[datetime | None] = mapped_column(server_default=func.now())
+    """None: it has scored nothing yet."""
+    number: Mapped[int | None]
+    url: Mapped[str | None]
+    """Folder of its artifact: `shipped:text`, or an address that fsspec opens."""
+    sha256: Mapped[str | None]
+    """Of the manifest's file, which holds the hash of every other file."""
+    metrics: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    created_at: Mapped[datetime | None]
+    created_by: Mapped[str | None]
+    __table_args__ = (Index("model_version_number", "number", unique=True),)
 
 
 class Source(Base):

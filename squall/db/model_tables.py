@@ -1,0 +1,50 @@
+"""Which model serves: aliases, promotions, and what each worker has in use."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, ForeignKey, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from squall.db.tables import Base
+
+
+class ModelAlias(Base):
+    """A version under a name that stays: `champion` is the one that serves, `challenger` the one that may follow it."""
+
+    __tablename__ = "model_alias"
+    alias: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[str] = mapped_column(ForeignKey("model_version.version"))
+    since: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Promotion(Base):
+    """The audit of what became champion: who made it so, when and why, and what was known of both versions then."""
+
+    __tablename__ = "promotion"
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+    actor: Mapped[str]
+    kind: Mapped[str]
+    """`first`, `promote` or `rollback`."""
+    reason: Mapped[str]
+    from_version: Mapped[str | None]
+    to_version: Mapped[str]
+    metrics: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    """Of both versions, by version."""
+    verdict: Mapped[dict[str, Any] | None]
+    """What the comparison before it said; None: there was none."""
+
+
+class ServingModel(Base):
+    """What a worker serves, as it last said; `refused` is a champion that it would not take, and why."""
+
+    __tablename__ = "serving_model"
+    worker: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[str]
+    since: Mapped[datetime]
+    pinned: Mapped[bool]
+    """Its settings name a folder: it follows no promotion."""
+    refused: Mapped[str | None]
+    error: Mapped[str | None]
+    seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
