@@ -20,13 +20,16 @@ DAG_DEFAULTS: dict[str, Any] = {"start_date": START, "catchup": False, "max_acti
 """No overlap, and no runs for the past: each command catches up by itself."""
 
 
-def squall_task(task_id: str, command: str, *, values: dict[str, str], limit: timedelta) -> BashOperator:
+def squall_task(
+    task_id: str, command: str, *, values: dict[str, str], limit: timedelta, well: tuple[str, ...] = ("success",)
+) -> BashOperator:
     """A task that runs `squall <command>`.
 
     Args:
         command: may use `values` as "$NAME"; they are never part of the shell's own text.
         values: templates by the name of the variable that they are handed over in.
         limit: a try that takes longer has failed.
+        well: `success`, `skipped`: ends of this task that say that its DAG works again.
     """
     return BashOperator(
         task_id=task_id,
@@ -40,7 +43,8 @@ def squall_task(task_id: str, command: str, *, values: dict[str, str], limit: ti
         max_retry_delay=timedelta(minutes=30),
         execution_timeout=limit,
         on_failure_callback=raise_incident,
-        on_success_callback=clear_incident,
+        on_success_callback=clear_incident if "success" in well else None,
+        on_skipped_callback=clear_incident if "skipped" in well else None,
     )
 
 

@@ -7,12 +7,14 @@ from dash import Dash, Input, Output, dcc, html
 
 from dashboard import formats
 from dashboard.components import marks
+from dashboard.components.drift import drift_panel
 from dashboard.components.news import TALL
 from dashboard.components.panels import code, empty, page, panel
 from dashboard.components.tables import Head, table
 from dashboard.context import Context, viewer
 from dashboard.drift_figure import drift_figure
 from dashboard.reads import models as reads
+from dashboard.reads.drift import latest
 from dashboard.reads.labels import SENTIMENTS
 from dashboard.reads.models import Confused, Promoted, Served, Version
 from dashboard.scopes import pretty
@@ -60,6 +62,7 @@ def render(context: Context, _search: str | None) -> Any:
                         note="labelled items: rows are people's answers, in % of each row",
                     ),
                     panel("Drift", graph, name="drift", note=f"mean probability a day, last {reads.DAYS} days, version in use"),
+                    panel("Week to week", drift_panel(latest(context.reader)), name="weeks", note="what has moved, by its size"),
                 ],
                 className="halves",
             ),

@@ -24,19 +24,24 @@ def text(
         Path | None, typer.Option(help="folder of a frozen data set (`squall dataset build`); default: SQUALL_DATA_DIR")
     ] = None,
     model: Annotated[Path | None, typer.Option(help="folder of the model's artifact; default: the one that serves here")] = None,
+    champion: Annotated[bool, typer.Option("--champion", help="judge the champion, see `squall models`")] = False,
 ) -> None:
     """Predict all evaluation rows of SQUALL_DATA_DIR or of a frozen data set, and compute all figures from these files."""
     import json
 
     from models.engine import load_engine
+    from pipelines.learning.champion import champion_folder
     from pipelines.learning.dataset import load_frozen
     from pipelines.training.datasets import load_text_data
     from pipelines.training.evaluate_text import read_predictions, report_text, summarise, write_predictions
+    from squall.cli.reading import reading
 
     settings = get_settings()
-    if model:
-        settings = settings.model_copy(update={"model": settings.model.model_copy(update={"dir": model})})
-    engine = load_engine(settings, runtime)
+    if champion:
+        with reading(settings) as connection:
+            model = champion_folder(connection, settings)
+    judged = settings.model.model_copy(update={"dir": model or settings.model.dir})
+    engine = load_engine(settings.model_copy(update={"model": judged}), runtime)
     data = load_frozen(dataset) if dataset else load_text_data(settings.data_dir)
     folder = out or settings.home / "evaluation" / engine.version
     write_predictions(engine, data, folder)

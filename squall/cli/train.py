@@ -27,9 +27,15 @@ def text(
     start: Annotated[
         Path | None, typer.Option(help="artifact to begin with, whose answers also teach each head the rows without a label")
     ] = None,
+    from_champion: Annotated[
+        bool, typer.Option("--from-champion", help="as --start with the champion, see `squall models`")
+    ] = False,
     dataset: Annotated[
         Path | None, typer.Option(help="folder of a frozen data set (`squall dataset build`); default: SQUALL_DATA_DIR")
     ] = None,
+    base_rows: Annotated[
+        int, typer.Option(min=0, help="learn from so many rows at most besides those that people labelled; 0: all")
+    ] = 0,
     begun: Annotated[bool, typer.Option("--begun", help="as --resume where there is a checkpoint, else from the start")] = False,
 ) -> None:
     """Train the text model on SQUALL_DATA_DIR, write its artifact to <out>/artifact. Ctrl-C leaves a checkpoint to resume."""
@@ -40,16 +46,23 @@ def text(
 
     from models.artifact import load_artifact
     from models.engine import choose_device, load_engine
+    from pipelines.learning.champion import champion_folder
     from pipelines.learning.dataset import load_frozen
-    from pipelines.training.datasets import load_text_data
+    from pipelines.training.datasets import load_text_data, with_base_rows
     from pipelines.training.export_text import export_artifact
     from pipelines.training.train_text import BEST, CHECKPOINT, Recipe, Trainer, ask, progress_report, stop_on_signal
+    from squall.cli.reading import reading
 
     settings = get_settings()
     folder = out or settings.home / "train" / "text"
     threads = settings.model.threads or os.cpu_count() or 1
     torch.set_num_threads(threads)
     data = load_frozen(dataset) if dataset else load_text_data(settings.data_dir)
+    if base_rows:
+        data = with_base_rows(data, base_rows)
+    if from_champion:
+        with reading(settings) as connection:
+            start = champion_folder(connection, settings)
     dropped = ", ".join(f"{count} of {name}" for name, count in data.dropped.items())
     print(f"{len(data.train)} training rows, {len(data.held_out)} held out; dropped as near copies of evaluation rows: {dropped}")
     recipe = Recipe(epochs=epochs, seed=seed, learning_rate=learning_rate)

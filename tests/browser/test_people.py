@@ -40,8 +40,13 @@ def test_agreement_and_the_matrix_are_of_what_stands(visit: Visit, world: Engine
            model_version
     FROM (SELECT * FROM score ORDER BY event_time LIMIT 12) s, (VALUES ('ana'), ('ben')) people(who)
     """
+    drift = """
+    INSERT INTO drift VALUES ('2014-03-01', 'demo-1', 1900, '[{"name": "unseen words", "about": "inputs", "value": null,
+        "change": 0.31, "usual": 0.08, "floor": 0.05, "alarm": true}]')
+    """
     with world.begin() as connection:
         connection.execute(text(kept))
+        connection.execute(text(drift))
     try:
         page = visit("/labels").page
         expect(page.locator("#label-figures")).to_contain_text("agreement κ 1.00")
@@ -49,9 +54,11 @@ def test_agreement_and_the_matrix_are_of_what_stands(visit: Visit, world: Engine
         expect(page.locator(".panel-confusion")).to_contain_text("of 24 alike")
         expect(page.locator(".panel-versions")).to_contain_text("34,137 texts")
         expect(page.locator(".panel-metrics")).to_contain_text("85.2 %")
+        expect(page.locator(".panel-weeks tbody tr")).to_have_text(["Unseen words–0.3100.080Alarm"])
     finally:
         with world.begin() as connection:
             connection.execute(text("DELETE FROM label WHERE labeller IN ('ana', 'ben')"))
+            connection.execute(text("DELETE FROM drift"))
 
 
 def test_the_models_page_says_who_made_which_champion_and_who_refuses_it(visit: Visit, world: Engine) -> None:

@@ -88,7 +88,7 @@ def query(addresses: Addresses, statement: str) -> list[tuple[Any, ...]]:
 def test_the_dags_are_what_they_should_be(environment: dict[str, str]) -> None:
     found = probe(environment, "list")
     assert found["errors"] == {}
-    assert found["dags"].keys() == {"backfill", "prices", "retention"}
+    assert found["dags"].keys() == {"backfill", "drift", "prices", "retention", "retrain"}
     for name, dag in found["dags"].items():
         assert dag["timetable"] == ("NullTimetable" if name == "backfill" else "CronDataIntervalTimetable")
         assert (dag["max_active_runs"], dag["catchup"]) == (1, False)
@@ -106,7 +106,9 @@ def test_the_dags_are_what_they_should_be(environment: dict[str, str]) -> None:
 def assert_squall_knows(line: str, values: dict[str, str]) -> None:
     assert set(re.findall(r"\$(\w+)", line)) == values.keys()
     assert "{{" not in line, "values come as variables, never as the shell's text"
-    words = ["1" if word == "$RATE" else "2026-01-05" if word.startswith("$") else word for word in shlex.split(line)]
+    numbers = {"$RATE", "$EPOCHS", "$SEED", "$LEARNING_RATE", "$BASE_ROWS"}
+    words = ["0.1" if word in numbers & {"$LEARNING_RATE"} else "1" if word in numbers else word for word in shlex.split(line)]
+    words = [word.replace("$", "2026-01-05-") if "$RUN" in word else "2026-01-05" if word[0] == "$" else word for word in words]
     command: Any = typer.main.get_command(app)
     context = click.Context(command)
     while isinstance(command, click.Group):

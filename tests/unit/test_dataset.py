@@ -11,7 +11,7 @@ import pytest
 from pipelines.learning.dataset import BAD_ROWS, ROWS, Built, build, earlier_texts, freeze, load_frozen, problem, split_by_time
 from pipelines.learning.datasheet import datasheet, page
 from pipelines.learning.labels import KEPT, Answer, Labelled, people_rows
-from pipelines.training.datasets import DataError, Row, base_sets, read_topics
+from pipelines.training.datasets import DataError, Row, base_sets, read_topics, with_base_rows
 from tests.text_data import write_data
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -138,6 +138,16 @@ def test_a_frozen_data_set_is_read_back_as_it_was_and_verified(data_dir: Path, t
     with pytest.raises(DataError, match="squall dataset build --to"):
         load_frozen(tmp_path / "other")
     assert (tmp_path / "one" / ROWS).is_file()
+
+
+def test_a_short_run_learns_from_all_that_people_said_and_from_the_same_few_others(data_dir: Path) -> None:
+    data = made(data_dir, [labelled(number, day=number) for number in range(20)]).data
+    few = with_base_rows(data, 30)
+    assert few.train == with_base_rows(data, 30).train
+    assert [row for row in few.train if row.facts] == [row for row in data.train if row.facts]
+    assert len([row for row in few.train if not row.facts]) == 30
+    assert few.digest != data.digest
+    assert few.evaluation == data.evaluation
 
 
 def _held(built: Built) -> list[Row]:

@@ -1,7 +1,7 @@
 """how far each week's news lies from the week before
 
 Revision ID: 0008
-Revises: 0004
+Revises: 0005
 """
 
 import sqlalchemy as sa

@@ -1,0 +1,99 @@
+"""Weekly: a new model from what people corrected, promoted if it is better."""
+
+import os
+from datetime import timedelta
+
+from airflow.sdk import DAG, CronDataIntervalTimetable, Param
+from squall_tasks import DAG_DEFAULTS, squall_task
+
+KEPT = f"{os.environ.get('SQUALL_HOME', '.squall')}/learning"
+NAME = "{{ run_id | replace(':', '-') | replace('+', '-') }}"
+DATA = {"DATA": f"{KEPT}/data/{NAME}"}
+RUN = {"RUN": f"{KEPT}/runs/{NAME}"}
+
+with DAG(
+    "retrain",
+    schedule=CronDataIntervalTimetable("0 4 * * 6", timezone="UTC"),
+    is_paused_upon_creation=False,
+    params={
+        "as_of": Param(
+            None, type=["null", "string"], format="date-time", description="labels as they stood then; empty: the period's end"
+        ),
+        "epochs": Param(2, type="integer", minimum=1, maximum=20, description="passes over the training rows"),
+        "seed": Param(1, type="integer", description="of the order, the marks and the dropout"),
+        "learning_rate": Param(2e-4, type="number", exclusiveMinimum=0, maximum=0.1, description="at its peak"),
+        "base_rows": Param(0, type="integer", minimum=0, description="rows of the base sets to learn from; 0: all"),
+    },
+    doc_md="""
+### Retrain
+
+One week's way from people's corrections to the model in service:
+
+1. **dataset** freezes the labels as they stood at the period's end, with the base sets of `SQUALL_DATA_DIR`.
+2. **train** goes on from the champion, on these rows.
+3. **challenger** and **champion** are each judged on the same frozen rows, which neither was trained on here.
+4. **register** keeps the new version, as challenger, whatever comes of it.
+5. **gate** holds the two against each other. A refusal ends the run there: it is *skipped* from then on, and nothing has failed.
+6. **promote** makes it the champion; workers take it within 30 seconds. `squall models rollback` is the way back.
+
+Data sets lie in `SQUALL_HOME/learning/data`, runs with the gate's report (`gate/gate.html`) in `SQUALL_HOME/learning/runs`, by
+the run's id. A try that is killed is done again and finds what the one before has finished: training goes on from its checkpoint.
+
+**To run it by hand**, trigger it. Without `as_of` the labels of today are not in it: the period has ended before.
+""",
+    **DAG_DEFAULTS,
+):
+    dataset = squall_task(
+        "dataset",
+        'dataset build --to "$DATA" --as-of "$AS_OF" --json',
+        values={**DATA, "AS_OF": "{{ (params.as_of or data_interval_end.strftime('%Y-%m-%dT%H:%M:%S'))[:19] }}"},
+        limit=timedelta(hours=1),
+        well=(),
+    )
+    dataset.doc_md = "The same labels and base sets give the same version, so a second try changes nothing."
+    options = {name.upper(): f"{{{{ params.{name} }}}}" for name in ("epochs", "seed", "learning_rate", "base_rows")}
+    train = squall_task(
+        "train",
+        'train text --dataset "$DATA" --out "$RUN/train" --from-champion --begun --epochs "$EPOCHS" --seed "$SEED" '
+        '--learning-rate "$LEARNING_RATE" --base-rows "$BASE_ROWS"',
+        values={**DATA, **RUN, **options},
+        limit=timedelta(hours=20),
+        well=(),
+    )
+    train.doc_md = "Two epochs of the base sets take an hour and more on two cores. A checkpoint is written every 200 steps."
+    challenger = squall_task(
+        "challenger",
+        'evaluate text --dataset "$DATA" --model "$RUN/train/artifact" --out "$RUN/challenger" --json',
+        values={**DATA, **RUN},
+        limit=timedelta(hours=2),
+        well=(),
+    )
+    challenger.doc_md = "The new model's answer to every row that is judged by, to files."
+    champion = squall_task(
+        "champion",
+        'evaluate text --dataset "$DATA" --champion --out "$RUN/champion" --json',
+        values={**DATA, **RUN},
+        limit=timedelta(hours=2),
+        well=(),
+    )
+    champion.doc_md = "The same of the model in service."
+    register = squall_task(
+        "register", 'models register "$RUN/train/artifact" --json', values=RUN, limit=timedelta(minutes=30), well=()
+    )
+    register.doc_md = "Verifies the artifact and keeps a copy of it; it does not serve yet."
+    gate = squall_task(
+        "gate",
+        'gate --champion "$RUN/champion" --challenger "$RUN/challenger" --out "$RUN/gate" --json',
+        values=RUN,
+        limit=timedelta(minutes=30),
+        well=("skipped",),
+    )
+    gate.doc_md = "Ends with 99 where it refuses, which Airflow shows as skipped; the report says why."
+    promote = squall_task(
+        "promote",
+        'models promote challenger --report "$RUN/gate/gate.json" --reason "retrained on schedule: the gate passed it" --json',
+        values=RUN,
+        limit=timedelta(minutes=30),
+    )
+    promote.doc_md = "Refused where the report is of another champion or challenger than there are now."
+    dataset >> train >> [challenger, champion] >> register >> gate >> promote
