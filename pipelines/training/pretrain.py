@@ -167,6 +167,9 @@ def item_vectors(data: StockNet, items: Items, encoders: Encoders, digest: str, 
 
 def encode_items(data: StockNet, items: Items, encoders: Encoders, report: Report, batch_size: int = 128) -> ItemVectors:
     """Encode what was known before each item's day: its bars up to the one before, as a window and as a plain chart."""
+    # While it learns, a normalisation reads the whole batch, later days included.
+    for encoder in encoders:
+        encoder.eval()
     market = _market(data)
     count = len(items)
     out = ItemVectors(
