@@ -5,7 +5,7 @@ All of it follows from the arrivals, and is asked for only where a rule goes by 
 
 from collections.abc import Iterable, Mapping
 from functools import reduce
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -36,6 +36,7 @@ class Tally(NamedTuple):
 
 Book = dict[str, dict[int, Tally]]
 """Tally by hour or day since 1970, by scope."""
+_DECODER = msgspec.msgpack.Decoder(tuple[Book, Book])
 
 
 class Moods:
@@ -76,13 +77,13 @@ class Moods:
         past = (one for at, one in self._days.get(scope, {}).items() if day - self._days_kept <= at <= last)
         return _sum(recent), _sum(past)
 
-    def export(self) -> Any:
-        """All that it keeps, as plain values."""
-        return [self._hours, self._days]
+    def export(self) -> bytes:
+        """All that it keeps."""
+        return msgspec.msgpack.encode((self._hours, self._days))
 
-    def restore(self, held: Any) -> None:
+    def restore(self, state: bytes) -> None:
         """Continue where `export` was called."""
-        self._hours, self._days = msgspec.convert(held, tuple[Book, Book])
+        self._hours, self._days = _DECODER.decode(state)
 
 
 def _add(book: Book, scope: str, at: int, new: Tally, before: int) -> None:

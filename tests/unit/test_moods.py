@@ -1,6 +1,5 @@
 from itertools import pairwise
 
-import msgspec
 import pytest
 
 from squall.settings import DetectionSettings
@@ -79,7 +78,7 @@ def test_a_restored_state_goes_on_the_same() -> None:
         whole.take(minute, one)
         parts.take(minute, one)
         if number % 10 == 0:
-            held = msgspec.msgpack.decode(msgspec.msgpack.encode(parts.export()))
+            held = parts.export()
             parts = Moods(SETTINGS)
             parts.restore(held)
         same = [(each.mood_change(SCOPE, after), each.topic_change(SCOPE, after)) for each in (whole, parts)]

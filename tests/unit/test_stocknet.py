@@ -70,7 +70,7 @@ def features(data: StockNet, quarter: int | None, task: str = "adjusted") -> tup
     encoders = Encoders(PriceEncoder(), ChartEncoder())
     for module, number in zip(encoders, (1, 2), strict=True):
         draw = np.random.default_rng(number)
-        for parameter in module.eval().requires_grad_(False).parameters():
+        for parameter in module.requires_grad_(False).parameters():
             parameter.copy_(parameter.new_tensor(draw.normal(0, 0.05, tuple(parameter.shape))))
     vectors = encode_items(data, few, encoders, lambda *_: None)
     reduction = fit_reduction(data, list(vectors_of(data)), BEFORE)
