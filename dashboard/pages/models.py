@@ -8,7 +8,7 @@ from dash import Dash, Input, Output, dcc, html
 from dashboard import formats
 from dashboard.components import marks
 from dashboard.components.news import TALL
-from dashboard.components.panels import code, empty, page, panel
+from dashboard.components.panels import code, empty, page, panel, stacks
 from dashboard.components.tables import Head, table
 from dashboard.context import Context, viewer
 from dashboard.drift_figure import drift_figure
@@ -43,21 +43,23 @@ def render(context: Context, _search: str | None) -> Any:
                 note=f"counts are of the newest {formats.count(reads.NEWEST)} scores",
             ),
             html.Div(
-                [
-                    panel(
-                        "Metrics",
-                        _metrics(rows[:COMPARED]),
-                        name="metrics",
-                        note="on held-out data, as the version's manifest says",
-                    ),
-                    panel(
-                        "Against people",
-                        _confusion(reads.confusion(context.reader), rows),
-                        name="confusion",
-                        note="labelled items: rows are people's answers, in % of each row",
-                    ),
-                    panel("Drift", graph, name="drift", note=f"mean probability a day, last {reads.DAYS} days, version in use"),
-                ],
+                stacks(
+                    [
+                        panel(
+                            "Metrics",
+                            _metrics(rows[:COMPARED]),
+                            name="metrics",
+                            note="on held-out data, as the version's manifest says",
+                        ),
+                        panel(
+                            "Against people",
+                            _confusion(reads.confusion(context.reader), rows),
+                            name="confusion",
+                            note="labelled items: rows are people's answers, in % of each row",
+                        ),
+                    ],
+                    [panel("Drift", graph, name="drift", note=f"mean probability a day, last {reads.DAYS} days, version in use")],
+                ),
                 className="halves",
             ),
         ],
@@ -82,7 +84,7 @@ def _versions(rows: Sequence[Version]) -> Any:
     return table(
         [
             "Version",
-            "",
+            "State",
             ("First used", "By the time of day"),
             (">Scored", "Of the newest scores"),
             ("Last", "How long ago it scored something"),
