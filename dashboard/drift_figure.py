@@ -17,7 +17,7 @@ def drift_figure(rows: Sequence[Day], palette: Palette) -> dict[str, Any]:
     data, layout = [], {}
     for number, (name, step) in enumerate(PANES):
         key = "" if number == 0 else str(number + 1)
-        bottom = 1 - (number + 1) / 3 + (0.04 if number < 2 else 0)
+        bottom = 1 - (number + 1) / 3 + (0.08 if number < 2 else 0)
         values = [getattr(row, name) for row in rows]
         data.append(
             {

@@ -1,16 +1,26 @@
 """`python -m dashboard.screenshots URL` takes pictures of every page of a running dashboard, light and dark, wide and narrow.
 
+Without an address it plays the demo, and takes them of that.
+
 Needs the development extra (playwright) and a Chromium.
 """
 
 import argparse
+import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 SIZES = {"wide": (1280, 900), "narrow": (390, 844), "huge": (2560, 1300)}
+TALLEST = 1600
+"""Pixels of a narrow picture at most."""
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -84,16 +94,43 @@ def take(url: str, folder: Path, sizes: list[str], company: str, only: list[str]
                 )
                 page = context.new_page()
                 for name, path in paths.items():
+                    page.set_viewport_size({"width": width, "height": height})
                     page.goto(url + path)
                     settled(page)
                     if name == "now" and (head := page.query_selector(".incidents button")):
                         head.click()
+                    if size == "narrow":
+                        # In a picture of the full page the bar at the bottom would stand in its middle.
+                        tall = page.evaluate("() => document.documentElement.scrollHeight")
+                        page.set_viewport_size({"width": width, "height": min(tall, TALLEST)})
                     file = folder / f"{name}-{size}-{scheme}.png"
-                    page.screenshot(path=str(file), full_page=size == "narrow")
+                    page.screenshot(path=str(file))
                     compress(file)
                     taken.append(file)
                 context.close()
     return taken
+
+
+@contextmanager
+def demo() -> Iterator[str]:
+    """The dashboard of a demo that has been played to its end, without log-in, on this machine alone; yields its address.
+
+    Raises:
+        SystemExit: the demo did not come to its end.
+    """
+    command = (sys.executable, "-m", "squall", "demo", "--json", "--speed", "max", "--port", "0")
+    with TemporaryDirectory(prefix="squall-") as home:
+        Path(home).chmod(0o755)
+        env = {**os.environ, "SQUALL_HOME": home, "SQUALL_DASHBOARD__LOGIN": "false"}
+        with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                line = process.stdout.readline() if process.stdout else ""
+                if not line.startswith("{"):
+                    raise SystemExit("the demo did not come to its end")
+                yield str(json.loads(line)["dashboard"])
+            finally:
+                process.send_signal(signal.SIGINT)
+                process.wait(120)
 
 
 def compress(file: Path) -> None:
@@ -108,14 +145,15 @@ def compress(file: Path) -> None:
 def main() -> None:
     """Take the pictures that the arguments ask for."""
     parser = argparse.ArgumentParser(prog="python -m dashboard.screenshots", description=__doc__)
-    parser.add_argument("url", help="address of a running dashboard")
+    parser.add_argument("url", nargs="?", help="address of a running dashboard without log-in; left out: the demo is played")
     parser.add_argument("--out", type=Path, default=Path("docs/screenshots"))
     parser.add_argument("--sizes", nargs="+", choices=list(SIZES), default=["wide", "narrow"])
     parser.add_argument("--pages", nargs="+", help="which pages; left out: all")
     parser.add_argument("--company", default="apple", help="company whose page is shown")
     arguments = parser.parse_args()
-    for file in take(arguments.url.rstrip("/"), arguments.out, arguments.sizes, arguments.company, arguments.pages):
-        print(file)
+    with nullcontext(arguments.url) if arguments.url else demo() as url:
+        for file in take(url.rstrip("/"), arguments.out, arguments.sizes, arguments.company, arguments.pages):
+            print(file)
 
 
 if __name__ == "__main__":

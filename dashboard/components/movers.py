@@ -41,6 +41,7 @@ def movers_table(rows: Sequence[Mover], names: Names, kind: str) -> Any:
             ]
             for row in shown
         ],
+        "movers",
     )
 
 

@@ -21,6 +21,11 @@ def panel(title: str, body: Any, *, name: str, aside: Any = None, note: Any = ""
     )
 
 
+def stacks(*columns: Sequence[Any]) -> list[Any]:
+    """Columns of panels, each closed up by itself; on narrow pages one column."""
+    return [html.Div(list(panels), className="stack") for panels in columns]
+
+
 def empty(what: str, next_step: Any) -> Any:
     """Why there is nothing, and what to do."""
     return html.Div([html.P(what, className="what"), html.P(next_step, className="next")], className="empty")

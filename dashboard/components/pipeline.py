@@ -1,6 +1,6 @@
 """The tables of the pipeline."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -87,10 +87,17 @@ def outbox_table(rows: Sequence[OutboxRow]) -> Any:
 
 
 def sources_table(rows: Sequence[SourceRow]) -> Any:
-    """Sources with their health."""
+    """Sources with their health; those that nobody asks, as their items come from a file or a replay, by name alone."""
     if not rows:
         return empty("No source is known yet.", ["Read a feed: ", code("squall ingest feeds https://example.com/business.rss")])
     bad = {row.name for row in troubled(rows)}
+    asked = [row for row in rows if row.last_ok_at or row.name in bad]
+    names = formats.listed([row.name for row in rows if row not in asked], 12)
+    others = html.P(["Named by items of a file or a replay: ", html.Span(names, className="second")]) if names else None
+    return html.Div([_asked(asked, bad) if asked else None, others])
+
+
+def _asked(rows: Sequence[SourceRow], bad: Collection[str]) -> Any:
     return table(
         ["Source", "Kind", "State", ">Items", ("Last item", "How long ago, of event time"), ("Last answer", "How long ago")],
         [
@@ -112,7 +119,7 @@ def _source_state(row: SourceRow, bad: bool) -> Any:
         return html.Span(
             ["▲ ", row.last_error or "failed", " ", marks.moment(row.last_error_at, "wall"), " ago"], className="trouble"
         )
-    return "Answers" if row.last_ok_at else html.Span("Never asked", className="second", title="Its items come from elsewhere")
+    return "Answers"
 
 
 def letters_table(rows: Sequence[Letter]) -> Any:

@@ -10,6 +10,8 @@ from dashboard.context import viewer
 
 Head = str | tuple[str, str]
 SIDE_BY_SIDE = 3
+SMALL = ("matrix", "movers")
+"""Tables of numbers alone, which have room on every page."""
 
 
 def table(heads: Sequence[Head], rows: Sequence[Sequence[Any]], name: str = "") -> Any:
@@ -17,7 +19,7 @@ def table(heads: Sequence[Head], rows: Sequence[Sequence[Any]], name: str = "") 
 
     On narrow pages a row of more than `SIDE_BY_SIDE` cells stands as lines, each with its head.
     """
-    stacked = viewer().size == "narrow" and len(heads) > SIDE_BY_SIDE and name != "matrix"
+    stacked = viewer().size == "narrow" and len(heads) > SIDE_BY_SIDE and name not in SMALL
     named = [head if isinstance(head, tuple) else (head, "") for head in heads]
     right = ["r num" if head.startswith(">") else "" for head, _ in named]
     return html.Div(

@@ -9,7 +9,7 @@ from dashboard import formats
 from dashboard.components import marks
 from dashboard.components.drift import drift_panel
 from dashboard.components.news import TALL
-from dashboard.components.panels import code, empty, page, panel
+from dashboard.components.panels import code, empty, page, panel, stacks
 from dashboard.components.tables import Head, table
 from dashboard.context import Context, viewer
 from dashboard.drift_figure import drift_figure
@@ -48,22 +48,30 @@ def render(context: Context, _search: str | None) -> Any:
             panel("In service", _served(reads.served(context.reader)), name="served", note="what each worker said last"),
             panel("Promotions", _promotions(reads.promotions(context.reader)), name="promotions", note="who made which champion"),
             html.Div(
-                [
-                    panel(
-                        "Metrics",
-                        _metrics(rows[:COMPARED]),
-                        name="metrics",
-                        note="on held-out data, as the version's manifest says",
-                    ),
-                    panel(
-                        "Against people",
-                        _confusion(reads.confusion(context.reader), rows),
-                        name="confusion",
-                        note="labelled items: rows are people's answers, in % of each row",
-                    ),
-                    panel("Drift", graph, name="drift", note=f"mean probability a day, last {reads.DAYS} days, version in use"),
-                    panel("Week to week", drift_panel(latest(context.reader)), name="weeks", note="what has moved, by its size"),
-                ],
+                stacks(
+                    [
+                        panel(
+                            "Metrics",
+                            _metrics(rows[:COMPARED]),
+                            name="metrics",
+                            note="on held-out data, as the version's manifest says",
+                        ),
+                        panel(
+                            "Against people",
+                            _confusion(reads.confusion(context.reader), rows),
+                            name="confusion",
+                            note="labelled items: rows are people's answers, in % of each row",
+                        ),
+                    ],
+                    [
+                        panel(
+                            "Drift", graph, name="drift", note=f"mean probability a day, last {reads.DAYS} days, version in use"
+                        ),
+                        panel(
+                            "Week to week", drift_panel(latest(context.reader)), name="weeks", note="what has moved, by its size"
+                        ),
+                    ],
+                ),
                 className="halves",
             ),
         ],
@@ -90,7 +98,7 @@ def _versions(rows: Sequence[Version]) -> Any:
         [
             (">No.", "Of its registration"),
             "Version",
-            ("", "The champion serves; In use: it scored last"),
+            ("State", "The champion serves; In use: it scored last"),
             ("First used", "By the time of day"),
             (">Scored", "Of the newest scores"),
             ("Last", "How long ago it scored something"),
@@ -125,7 +133,7 @@ def _served(rows: Sequence[Served]) -> Any:
         return "Pinned by its settings: it follows no promotion" if row.pinned else ""
 
     return table(
-        ["Worker", "Serves", "Since", ""],
+        ["Worker", "Serves", "Since", "Note"],
         [[row.worker, row.version, marks.moment(row.since, "wall"), state(row)] for row in rows],
     )
 
@@ -135,7 +143,7 @@ def _promotions(rows: Sequence[Promoted]) -> Any:
         return empty("Nothing has been promoted.", ["The model that ships is registered by ", code("squall db upgrade")])
     gate = {True: "Passed", False: "Refused", None: formats.UNKNOWN}
     return table(
-        ["When", "", "Champion", "After", "By", "Why", ("Gate", "What the comparison before it said")],
+        ["When", "Act", "Champion", "After", "By", "Why", ("Gate", "What the comparison before it said")],
         [
             [
                 marks.moment(row.at),

@@ -11,7 +11,7 @@ from dashboard.components.heat import heat_map
 from dashboard.components.incidents import open_list, verdict
 from dashboard.components.movers import movers_table
 from dashboard.components.news import news_grid, news_rows
-from dashboard.components.panels import code, empty, page, panel
+from dashboard.components.panels import code, empty, page, panel, stacks
 from dashboard.components.pipeline import sources_table
 from dashboard.components.span import span_control
 from dashboard.context import Context, first_range, limit_to, span_of, stretch, viewer
@@ -41,6 +41,7 @@ def render(context: Context, search: str | None) -> Any:
     choice = dmc.SegmentedControl(
         id="now-moved", data=[TURNED, "Against the price"], value=TURNED, size="xs", **attributes(aria_label="Which movers")
     )
+    heat = html.Div(id="now-heat", className="heat-box")
     names = context.reader.names()
     tape = news_grid("tape", _tape(context, now), names, viewer().size, with_company=True)
     return page(
@@ -48,16 +49,18 @@ def render(context: Context, search: str | None) -> Any:
             html.H1(title, id="now-verdict", className="verdict"),
             html.Div(
                 [
-                    panel("Open incidents", _incidents(context), name="incidents", note="surprise / alarm line"),
-                    panel(
-                        "Mood",
-                        html.Div(id="now-heat", className="heat-box"),
-                        name="mood",
-                        aside=ranges,
-                        note=html.Span(id="now-step"),
+                    *stacks(
+                        [
+                            panel("Open incidents", _incidents(context), name="incidents", note="surprise / alarm line"),
+                            panel(
+                                "Movers", html.Div(_movers(context, now, TURNED), id="now-movers"), name="movers", aside=choice
+                            ),
+                        ],
+                        [
+                            panel("Mood", heat, name="mood", aside=ranges, note=html.Span(id="now-step")),
+                            panel("Sources", html.Div(_sources(context), id="now-sources"), name="now-sources"),
+                        ],
                     ),
-                    panel("Movers", html.Div(_movers(context, now, TURNED), id="now-movers"), name="movers", aside=choice),
-                    panel("Sources", html.Div(sources_table(sources(context.reader)), id="now-sources"), name="now-sources"),
                     panel("Latest scored news", tape, name="tape", aside=html.Button(id="held", className="held", type="button")),
                 ],
                 className="columns",
@@ -111,7 +114,7 @@ def register(app: Dash, context: Context) -> None:
     )
     def moved(_tick: Any, kind: str) -> tuple[Any, Any]:
         now = context.reader.clock()
-        return _movers(context, now, kind) if now else None, sources_table(sources(context.reader))
+        return _movers(context, now, kind) if now else None, _sources(context)
 
     clientside(app, "range", Input("now-range", "value"))
 
@@ -123,6 +126,10 @@ def register(app: Dash, context: Context) -> None:
 
 def _movers(context: Context, now: datetime, kind: str) -> Any:
     return movers_table(movers(context.reader, now, limit_to(context)), context.reader.names(), kind)
+
+
+def _sources(context: Context) -> Any:
+    return sources_table(sources(context.reader))
 
 
 def _tape(context: Context, now: datetime) -> list[NewsRow]:

@@ -12,7 +12,7 @@ from dashboard.access import needs
 from dashboard.clientside import clientside
 from dashboard.components import marks
 from dashboard.components.news import TALL
-from dashboard.components.panels import code, empty, page, panel
+from dashboard.components.panels import code, empty, page, panel, stacks
 from dashboard.components.pipeline import letters_table, outbox_table, partitions_table, sources_table, workers_table
 from dashboard.components.span import span_control
 from dashboard.components.tables import tiles
@@ -45,20 +45,20 @@ def render(context: Context, search: str | None) -> Any:
             html.Div([html.H1("Pipeline")], className="page-head"),
             html.Div(live[0], id="flow-tiles"),
             html.Div(
-                [
-                    panel(
-                        "Rate and latency",
-                        graph,
-                        name="flow",
-                        aside=ranges,
-                        note="— median, ··· 95th percentile",
-                    ),
-                    panel("Dead letters", html.Div(live[5], id="flow-dead"), name="dead", note="of the last 7 days, by reason"),
-                    panel("Partitions", html.Div(live[1], id="flow-partitions"), name="partitions", note="of the news topic"),
-                    panel("Workers", html.Div(live[2], id="flow-workers"), name="workers", note="what each says of itself"),
-                    panel("Sources", html.Div(live[4], id="flow-sources"), name="sources"),
-                    panel("Notifications", html.Div(live[3], id="flow-outbox"), name="outbox", note="of the last 7 days"),
-                ],
+                stacks(
+                    [
+                        panel("Rate and latency", graph, name="flow", aside=ranges, note="— median, ··· 95th percentile"),
+                        panel("Workers", html.Div(live[2], id="flow-workers"), name="workers", note="what each says of itself"),
+                        panel("Notifications", html.Div(live[3], id="flow-outbox"), name="outbox", note="of the last 7 days"),
+                    ],
+                    [
+                        panel(
+                            "Dead letters", html.Div(live[5], id="flow-dead"), name="dead", note="of the last 7 days, by reason"
+                        ),
+                        panel("Partitions", html.Div(live[1], id="flow-partitions"), name="partitions", note="of the news topic"),
+                        panel("Sources", html.Div(live[4], id="flow-sources"), name="sources"),
+                    ],
+                ),
                 className="halves",
             ),
             dmc.Modal(
