@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from sqlalchemy import text
 from typer.testing import CliRunner
 
@@ -17,6 +18,7 @@ from models.first import ensure_champion
 from squall import registry
 from squall.cli import app
 from squall.db import migrate
+from squall.db.engine import make_engine
 from squall.db.tables import Base
 from squall.errors import UsageError, UserError
 from squall.registry import RegistryError, Version
@@ -26,7 +28,7 @@ from streams.runtime import Context
 from streams.scoring import Scoring
 from streams.serving import Serving
 from tests.artifacts import recalibrated
-from tests.integration.stage import StandIn, mention, messages, stage, store_decisions
+from tests.integration.stage import START, StandIn, mention, messages, stage, store_decisions
 
 NAMESPACE = "serving"
 Squall = Callable[..., str]
@@ -257,3 +259,27 @@ def test_commands_register_compare_promote_and_go_back(context: Context, squall:
         squall("show", "b")
     with pytest.raises(ArtifactError, match="no model in"):
         squall("register", str(tmp_path / "nothing"))
+
+
+def test_scores_that_stand_are_kept_by_the_migration_and_its_way_back(module_context: Context) -> None:
+    settings = module_context.settings.in_namespace("older")
+    url = module_context.engine.url.render_as_string(hide_password=False)
+    engine = make_engine(settings, url)
+    context = Context(settings, engine)
+    try:
+        migrate.upgrade(engine, settings, START, START)
+        score_once(context)
+        for revision in ("0004", "0005"):
+            with engine.connect() as connection:
+                config = migrate._config(connection, settings.pg_schema)
+                (command.downgrade if revision == "0004" else command.upgrade)(config, revision)
+                connection.commit()
+        with engine.connect() as connection:
+            assert connection.execute(text("SELECT model_version FROM score")).scalars().all() == ["a"]
+            key = "SELECT count(*) FROM pg_index WHERE indrelid = 'score_2015_03'::regclass AND indisprimary AND indnatts = 2"
+            assert connection.execute(text(key)).scalar() == 1
+        migrate.upgrade(engine, settings, START, START)
+        migrate.check(engine, settings)
+    finally:
+        migrate.drop(engine, settings)
+        engine.dispose()
