@@ -44,12 +44,14 @@ RUN $TOOLS/bin/uv pip install --quiet --no-cache --python $VENV/bin/python -r re
 FROM python AS squall
 COPY --from=install-squall /opt/squall /opt/squall
 ENV PATH=/opt/squall/bin:$PATH SQUALL_HOME=/var/lib/squall
+RUN install -d -o squall -g squall /var/lib/squall-models
 USER squall
 CMD ["squall", "--help"]
 
 FROM python AS gpu
 COPY --from=install-gpu /opt/squall /opt/squall
 ENV PATH=/opt/squall/bin:$PATH SQUALL_HOME=/var/lib/squall
+RUN install -d -o squall -g squall /var/lib/squall-models
 USER squall
 CMD ["squall", "--help"]
 

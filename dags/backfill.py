@@ -10,7 +10,7 @@ with DAG(
     schedule=None,
     is_paused_upon_creation=False,
     params={
-        "model": Param(type="string", minLength=1, description="folder of the model's artifact"),
+        "model": Param(type="string", minLength=1, description="number, name or alias of a registered version"),
         "first": Param(type="string", format="date", description="first day, in UTC"),
         "last": Param(type="string", format="date", description="the day before which it ends, in UTC"),
         "rate": Param(50, type="number", exclusiveMinimum=0, description="mentions a second at most"),

@@ -70,6 +70,13 @@ class ModelSettings(Section):
     batch_size: int = Field(32, ge=1, le=4096)
 
 
+class MlflowSettings(Section):
+    """A mirror of the registered models; Postgres says what serves, with or without it."""
+
+    tracking_uri: str | None = Field(None, description="http://mlflow:5000; unset: off")
+    timeout_s: float = Field(5.0, gt=0, le=60)
+
+
 class StreamSettings(Section):
     """Batches and event time."""
 
@@ -224,6 +231,7 @@ class Settings(BaseSettings):
     kafka: KafkaSettings = KafkaSettings()
     database: DatabaseSettings = DatabaseSettings()
     model: ModelSettings = ModelSettings()
+    mlflow: MlflowSettings = MlflowSettings()
     stream: StreamSettings = StreamSettings()
     story: StorySettings = StorySettings()
     detection: DetectionSettings = DetectionSettings()

@@ -16,11 +16,12 @@ from dashboard.drift_figure import drift_figure
 from dashboard.reads import models as reads
 from dashboard.reads.drift import latest
 from dashboard.reads.labels import SENTIMENTS
-from dashboard.reads.models import Confused, Version
+from dashboard.reads.models import Confused, Promoted, Served, Version
 from dashboard.scopes import pretty
 
 COMPARED = 4
 FEW = 10
+ACTS = {"first": "First", "promote": "Promoted", "rollback": "Rolled back"}
 
 
 def render(context: Context, _search: str | None) -> Any:
@@ -44,6 +45,8 @@ def render(context: Context, _search: str | None) -> Any:
                 name="versions",
                 note=f"counts are of the newest {formats.count(reads.NEWEST)} scores",
             ),
+            panel("In service", _served(reads.served(context.reader)), name="served", note="what each worker said last"),
+            panel("Promotions", _promotions(reads.promotions(context.reader)), name="promotions", note="who made which champion"),
             html.Div(
                 [
                     panel(
@@ -81,11 +84,13 @@ def register(app: Dash, context: Context) -> None:
 
 
 def _versions(rows: Sequence[Version]) -> Any:
-    live = max(rows, key=lambda row: (row.last_scored_at is not None, row.last_scored_at or row.first_used_at))
+    used = [(row.last_scored_at, row.version) for row in rows if row.last_scored_at]
+    live = max(used)[1] if used else None
     return table(
         [
+            (">No.", "Of its registration"),
             "Version",
-            "",
+            ("", "The champion serves; In use: it scored last"),
             ("First used", "By the time of day"),
             (">Scored", "Of the newest scores"),
             ("Last", "How long ago it scored something"),
@@ -95,14 +100,51 @@ def _versions(rows: Sequence[Version]) -> Any:
         ],
         [
             [
+                formats.UNKNOWN if row.number is None else row.number,
                 html.Strong(row.version),
-                "In use" if row is live else "",
+                ", ".join([*map(str.capitalize, row.aliases), *(["In use"] if row.version == live else [])]),
                 marks.moment(row.first_used_at),
                 formats.count(row.scored),
                 marks.moment(row.last_scored_at, "wall") if row.last_scored_at else formats.UNKNOWN,
                 formats.share(row.certainty),
                 _trained(row.manifest),
                 _base(row.manifest),
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _served(rows: Sequence[Served]) -> Any:
+    if not rows:
+        return empty("No worker has said what it serves.", ["Workers do while they run: ", code("squall up")])
+
+    def state(row: Served) -> str:
+        if row.refused:
+            return f"Refuses {row.refused}: {row.error}"
+        return "Pinned by its settings: it follows no promotion" if row.pinned else ""
+
+    return table(
+        ["Worker", "Serves", "Since", ""],
+        [[row.worker, row.version, marks.moment(row.since, "wall"), state(row)] for row in rows],
+    )
+
+
+def _promotions(rows: Sequence[Promoted]) -> Any:
+    if not rows:
+        return empty("Nothing has been promoted.", ["The model that ships is registered by ", code("squall db upgrade")])
+    gate = {True: "Passed", False: "Refused", None: formats.UNKNOWN}
+    return table(
+        ["When", "", "Champion", "After", "By", "Why", ("Gate", "What the comparison before it said")],
+        [
+            [
+                marks.moment(row.at),
+                ACTS.get(row.kind, row.kind),
+                html.Strong(row.to_version),
+                row.from_version or formats.UNKNOWN,
+                row.actor,
+                row.reason,
+                gate[row.passed],
             ]
             for row in rows
         ],
@@ -124,15 +166,16 @@ def _base(manifest: Mapping[str, Any]) -> str:
     return f"{base['package']} {base.get('version', '')}".strip() if base.get("package") else formats.UNKNOWN
 
 
-def _measured(manifest: Mapping[str, Any]) -> dict[str, float]:
-    """Metrics of the last epoch in the manifest."""
-    epochs = manifest.get("held_out")
+def _measured(row: Version) -> dict[str, float]:
+    """Metrics that the version was registered with, beside those of the last epoch in its manifest."""
+    epochs = row.manifest.get("held_out")
     last = epochs[-1] if isinstance(epochs, list) and epochs and isinstance(epochs[-1], Mapping) else {}
-    return {name: float(value) for name, value in last.items() if name != "epoch" and isinstance(value, int | float)}
+    found = {name: float(value) for name, value in last.items() if name != "epoch" and isinstance(value, int | float)}
+    return {**found, **row.metrics}
 
 
 def _metrics(rows: Sequence[Version]) -> Any:
-    measured = [_measured(row.manifest) for row in rows]
+    measured = [_measured(row) for row in rows]
     names = list(dict.fromkeys(name for one in measured for name in one))
     if not names:
         hint = [

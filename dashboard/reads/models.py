@@ -1,27 +1,57 @@
 """Which model versions have scored what, and how far people agree with them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from dashboard.queries import Reader
+from squall.registry import QUIET_S
 
 NEWEST = 20_000
 DAYS = 30
+SHOWN_PROMOTIONS = 20
 
 
 @dataclass(frozen=True)
 class Version:
-    """A model version; the counts are of the newest scores."""
+    """A model version; the counts are of the newest scores. `number` is None where it scored without being registered."""
 
     version: str
+    number: int | None
+    aliases: Sequence[str]
     manifest: Mapping[str, Any]
-    first_used_at: datetime
+    metrics: Mapping[str, float]
+    first_used_at: datetime | None
     scored: int
     last_scored_at: datetime | None
     certainty: float | None
     """Mean probability of the likeliest sentiment."""
+
+
+@dataclass(frozen=True)
+class Promoted:
+    """An entry of the audit of champions; `passed` is the gate's word, None where it was not asked."""
+
+    at: datetime
+    actor: str
+    kind: str
+    reason: str
+    from_version: str | None
+    to_version: str
+    passed: bool | None
+
+
+@dataclass(frozen=True)
+class Served:
+    """What a worker that lives has in service; `refused` is a champion that it would not take, `error` why."""
+
+    worker: str
+    version: str
+    since: datetime
+    pinned: bool
+    refused: str | None
+    error: str | None
 
 
 @dataclass(frozen=True)
@@ -53,10 +83,30 @@ def versions(reader: Reader) -> list[Version]:
                     FROM score ORDER BY event_time DESC LIMIT {NEWEST}),
          counted AS (SELECT model_version, count(*)::int AS scored, max(scored_at) AS last_scored_at,
                             (avg(top) / 1e6)::float8 AS certainty FROM newest GROUP BY 1)
-    SELECT v.version, v.manifest, v.first_used_at, coalesce(c.scored, 0) AS scored, c.last_scored_at, c.certainty
-    FROM model_version v LEFT JOIN counted c ON c.model_version = v.version ORDER BY v.first_used_at DESC, v.version LIMIT 50
+    SELECT v.version, v.number, ARRAY(SELECT alias FROM model_alias a WHERE a.version = v.version ORDER BY alias) AS aliases,
+           v.manifest, v.metrics, v.first_used_at, coalesce(c.scored, 0) AS scored, c.last_scored_at, c.certainty
+    FROM model_version v LEFT JOIN counted c ON c.model_version = v.version
+    ORDER BY coalesce(v.created_at, v.first_used_at) DESC, v.version LIMIT 50
     """
     return reader.rows(Version, sql)
+
+
+def promotions(reader: Reader) -> list[Promoted]:
+    """What became champion, the newest first."""
+    sql = f"""
+    SELECT at, actor, kind, reason, from_version, to_version, (verdict ->> 'promote')::bool AS passed
+    FROM promotion ORDER BY id DESC LIMIT {SHOWN_PROMOTIONS}
+    """
+    return reader.rows(Promoted, sql)
+
+
+def served(reader: Reader) -> list[Served]:
+    """What each worker that lives serves."""
+    sql = f"""
+    SELECT worker, version, since, pinned, refused, error FROM serving_model
+    WHERE seen_at >= now() - interval '{QUIET_S} seconds' ORDER BY worker
+    """
+    return reader.rows(Served, sql)
 
 
 def confusion(reader: Reader) -> list[Confused]:

@@ -118,6 +118,7 @@ def register(
         if challenger and registry.CHAMPION not in new.aliases:
             registry.set_challenger(connection, new.version)
         new = registry.find(connection, new.version)
+    _mirror(settings)
     is_ = f", {' and '.join(new.aliases)}" if new.aliases else ""
     print(_json(_plain(new)) if as_json else f"{new.version} is number {new.number}{is_}")
 
@@ -215,7 +216,20 @@ def _make_champion(
     open_version(settings, one.version, one.url, one.sha256)
     with writing(settings) as connection:
         done = registry.promote(connection, one.version, actor=actor(), reason=reason, kind=kind, verdict=verdict)
+    _mirror(settings)
     print(_json(asdict(done)) if as_json else f"{done.to_version} is champion, after {done.from_version or 'none'}")
+
+
+def _mirror(settings: Settings) -> None:
+    """Tell MLflow, where the settings name one, what is registered here."""
+    from models.mirror import mirror
+    from squall import registry
+    from squall.cli.reading import reading
+
+    if settings.mlflow.tracking_uri:
+        with reading(settings) as connection:
+            known = registry.versions(connection)
+        mirror(settings.mlflow, known)
 
 
 def _judge(verdict: dict[str, Any], champion: str, version: str, *, force: bool) -> None:

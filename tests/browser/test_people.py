@@ -61,6 +61,36 @@ def test_agreement_and_the_matrix_are_of_what_stands(visit: Visit, world: Engine
             connection.execute(text("DELETE FROM drift"))
 
 
+def test_the_models_page_says_who_made_which_champion_and_who_refuses_it(visit: Visit, world: Engine) -> None:
+    version = "(SELECT version FROM model_version ORDER BY 1 LIMIT 1)"
+    with world.begin() as connection:
+        connection.execute(text(f"INSERT INTO model_alias VALUES ('champion', {version})"))
+        connection.execute(
+            text(
+                "INSERT INTO promotion (actor, kind, reason, from_version, to_version, verdict) "
+                f"SELECT 'ana', 'rollback', '<b>too gloomy</b>', 'text-9', {version}, '{{\"promote\": true}}'"
+            )
+        )
+        connection.execute(
+            text(
+                "INSERT INTO serving_model (worker, version, since, pinned, refused, error, seen_at) "
+                f"SELECT 'host:7', {version}, now(), false, 'text-9', 'its weights are damaged', now() + interval '1 hour'"
+            )
+        )
+    try:
+        page = visit("/models").page
+        expect(page.locator(".panel-versions")).to_contain_text("Champion, In use")
+        promoted = page.locator(".panel-promotions tbody tr")
+        expect(promoted).to_have_count(1)
+        expect(promoted).to_contain_text("Rolled back")
+        expect(promoted).to_contain_text("<b>too gloomy</b>")
+        expect(promoted).to_contain_text("Passed")
+        expect(page.locator(".panel-served tbody tr")).to_contain_text("Refuses text-9: its weights are damaged")
+    finally:
+        with world.begin() as connection:
+            connection.execute(text("TRUNCATE model_alias, promotion, serving_model"))
+
+
 def test_a_list_is_pasted_limits_the_pages_and_goes(visit: Visit) -> None:
     watched = visit("/watchlists")
     page = watched.page

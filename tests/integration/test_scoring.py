@@ -1,5 +1,5 @@
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -7,6 +7,8 @@ import msgspec
 import pytest
 from sqlalchemy import text
 
+from models.engine import TextScore
+from models.passages import Passage
 from squall.db.tables import Base
 from squall.records import Mention, MoodChange, Scores, Tick, decode
 from squall.topics import MOOD, SCORES
@@ -131,6 +133,26 @@ def test_another_model_version_leaves_what_is_scored_and_scores_new_texts(contex
     assert consistent(context)
     assert rows(context, "SELECT model_version FROM score ORDER BY event_time") == [("stand-in-2",), ("stand-in-1",)]
     assert rows(context, "SELECT version FROM model_version ORDER BY 1") == [("stand-in-1",), ("stand-in-2",)]
+
+
+def test_a_batch_is_finished_by_the_model_that_it_began_with(context: Context) -> None:
+    found = some(30)
+    store_decisions(context, found)
+    newer = StandIn("stand-in-2")
+
+    class Overtaken(StandIn):
+        def score(self, passages: Sequence[Passage]) -> list[TextScore]:
+            scoring.serve(newer)
+            return super().score(passages)
+
+    scoring = Scoring(context, Overtaken("stand-in-1"))
+    outcome = scoring.handle(messages(*found[:20]))
+    assert decode(outcome.sends[0].value, Scores).model == "stand-in-1"
+    scoring.handle(messages(*found))
+    query = "SELECT model_version, count(*) FROM score GROUP BY 1 ORDER BY 1"
+    assert rows(context, query) == [("stand-in-1", 20), ("stand-in-2", 10)]
+    assert len(newer.asked) == 10
+    assert consistent(context)
 
 
 def test_what_comes_after_its_minute_was_decided_counts_apart(context: Context) -> None:
@@ -261,8 +283,8 @@ def test_workers_that_get_the_same_messages_at_once_count_them_once(context: Con
     store_decisions(context, changed)
     failures: list[BaseException] = []
 
-    def work(part: list[Mention]) -> None:
-        scoring = Scoring(context, StandIn())
+    def work(part: list[Mention], version: str) -> None:
+        scoring = Scoring(context, StandIn(version))
         try:
             for first in range(0, len(part), 16):
                 scoring.handle(messages(*part[first : first + 16]))
@@ -270,7 +292,8 @@ def test_workers_that_get_the_same_messages_at_once_count_them_once(context: Con
             failures.append(error)
 
     orders = ([*found, *changed], [*changed, *found], [*found[::-1], *changed], [*found, *changed[::-1]])
-    workers = [threading.Thread(target=work, args=(order,)) for order in orders]
+    # Two versions: while a promotion goes round, workers serve different ones.
+    workers = [threading.Thread(target=work, args=(order, f"stand-in-{n % 2}")) for n, order in enumerate(orders)]
     for worker in workers:
         worker.start()
     for worker in workers:

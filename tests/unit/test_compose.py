@@ -171,8 +171,15 @@ def test_every_service_is_limited_and_has_few_rights(name: str) -> None:
         assert source in FILE["volumes"] or (ROOT / source).is_file(), volume
 
 
-def test_nothing_that_is_scaled_has_a_fixed_name_port_or_volume() -> None:
-    assert not SERVICES["worker"].keys() & {"container_name", "ports", "volumes"}
+def test_nothing_that_is_scaled_has_a_fixed_name_or_port_or_writes_to_a_volume() -> None:
+    assert not SERVICES["worker"].keys() & {"container_name", "ports"}
+    assert all(volume.endswith(":ro") for volume in SERVICES["worker"]["volumes"])
+
+
+@pytest.mark.parametrize("service", ["migrate", "worker", "worker-gpu", "airflow-scheduler"])
+def test_who_registers_models_and_who_serves_them_have_one_store(service: str) -> None:
+    store = SERVICES[service]["environment"]["SQUALL_MODEL__STORE"]
+    assert [volume.split(":")[:2] for volume in SERVICES[service]["volumes"] if store in volume] == [["models", store]]
 
 
 def test_every_secret_is_made_and_none_has_a_default(secrets: Path) -> None:
