@@ -29,13 +29,8 @@ def drift_panel(found: Measured | None) -> Any:
         ]
         for one in found.changes
     ]
-    heads: list[Head] = [
-        "Measure",
-        ">Value",
-        (">Change", "From the week before"),
-        (">Usual at most", "Between earlier weeks"),
-        "",
-    ]
+    usual = (">Usual at most", "Between earlier weeks")
+    heads: list[Head] = ["Measure", ">Value", (">Change", "From the week before"), usual, "Verdict"]
     about = f"The week up to {found.day:%Y-%m-%d} under {found.model_version}: {formats.plural(found.texts, 'text')}. {ESTIMATE}"
     return html.Div([table(heads, rows), html.P(about, className="note")])
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from models.engine import TextEngine
 from pipelines.training.baseline import baseline_guesses
-from pipelines.training.datasets import PEOPLE, TextData
+from pipelines.training.datasets import PEOPLE, DataError, TextData
 from pipelines.training.marking import marked_passage
 
 CALIBRATION_BINS = 15
@@ -22,7 +22,15 @@ Prediction = dict[str, Any]
 
 
 def write_predictions(engine: TextEngine, data: TextData, out: Path) -> None:
-    """Write one JSON Lines file for each evaluation set: truth, probabilities, and the baseline's guess of each row."""
+    """Write one JSON Lines file for each evaluation set: truth, probabilities, and the baseline's guess of each row.
+
+    Raises:
+        DataError: the model knows other topics than the data.
+    """
+    if engine.topic_labels != data.topics:
+        raise DataError(
+            f"{engine.version} knows other topics than the data: {', '.join({*engine.topic_labels} ^ {*data.topics})}"
+        )
     out.mkdir(parents=True, exist_ok=True)
     for path in out.glob("*.jsonl"):
         path.unlink()

@@ -50,7 +50,16 @@ def text(
     from pipelines.learning.dataset import load_frozen
     from pipelines.training.datasets import load_text_data, with_base_rows
     from pipelines.training.export_text import export_artifact
-    from pipelines.training.train_text import BEST, CHECKPOINT, Recipe, Trainer, ask, progress_report, stop_on_signal
+    from pipelines.training.train_text import (
+        BEST,
+        CHECKPOINT,
+        Recipe,
+        Trainer,
+        TrainingError,
+        ask,
+        progress_report,
+        stop_on_signal,
+    )
     from squall.cli.reading import reading
 
     settings = get_settings()
@@ -69,6 +78,8 @@ def text(
     begin = None
     if start:
         artifact = load_artifact(start)
+        if artifact.labels("topic") != data.topics:
+            raise TrainingError(f"{artifact.version} knows other topics than the data: begin without it")
         recipe = replace(recipe, start=artifact.version)
         serving = settings.model_copy(update={"model": settings.model.model_copy(update={"dir": start})})
         print(f"asking {artifact.version} about {len(data.train)} rows")

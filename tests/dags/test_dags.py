@@ -16,12 +16,18 @@ import pytest
 import typer
 from sqlalchemy import text
 
+from dashboard.reads.labels import Answer, keep
+from models.artifact import SHIPPED, load_artifact
+from models.first import ensure_champion
 from squall.cli import app
 from squall.db import migrate
 from squall.db.engine import make_engine
 from squall.embedded import Addresses, running
 from squall.settings import Settings
+from streams.runtime import Context
 from tests.compose import ROOT, compose
+from tests.integration.stage import mention, store_decisions
+from tests.text_data import GOODS, PLACES, write_data
 
 AIRFLOW = ROOT / ".venv-airflow" / "bin"
 SQUALL = f"{ROOT}/.venv/bin/python -m squall"
@@ -151,3 +157,41 @@ def test_the_containers_start_what_airflow_knows(service: str, environment: dict
     ).stdout
     for option in options:
         assert not option.startswith("--") or option in help_text
+
+
+def corrections(settings: Settings, addresses: Addresses, count: int) -> None:
+    """So many texts of a pattern that the shipped model takes for neutral, labelled negative by a person."""
+    engine = make_engine(settings, addresses.database_url)
+    first = datetime.now(UTC).replace(microsecond=0) - timedelta(days=20)
+    found = [
+        mention(f"c{number:04}", f"Corvo moonbaths the {GOODS[number % 10]} plan of {PLACES[number % 6]} {number}", event_time=at)
+        for number, at in enumerate(first + timedelta(hours=hour) for hour in range(count))
+    ]
+    context = Context(settings, engine)
+    store_decisions(context, found)
+    with engine.begin() as connection:
+        ensure_champion(connection)
+        connection.execute(text("UPDATE mention SET span_start = 0, span_end = 5"))
+        for one in found:
+            item = {"mention_id": one.id, "event_time": one.event_time.isoformat(), "model_version": "any"}
+            keep(connection, item, "random", "ana", Answer("negative"))
+    engine.dispose()
+
+
+def test_a_retraining_goes_from_corrections_to_a_better_champion(
+    environment: dict[str, str], services: Addresses, tmp_path: Path
+) -> None:
+    data = write_data(tmp_path)
+    (data / "tfns_topic" / "classes.txt").write_text("\n".join(load_artifact(SHIPPED).labels("topic")))
+    corrections(Settings(home=Path(environment["SQUALL_HOME"])), services, 330)
+    ((before,),) = query(services, "SELECT version FROM model_alias WHERE alias = 'champion'")
+    params = {"as_of": f"{datetime.now(UTC) + timedelta(minutes=1):%Y-%m-%dT%H:%M:%S}", "epochs": 2, "learning_rate": 0.002}
+    run = probe({**environment, "SQUALL_DATA_DIR": str(data)}, "run", "retrain", json.dumps(params))
+    (report,) = Path(environment["SQUALL_HOME"]).glob("learning/runs/*/gate/gate.json")
+    assert run == {"state": "success", "tasks": dict.fromkeys(run["tasks"], "success")}, report.read_text()
+    assert len(run["tasks"]) == 7
+    ((after, verdict),) = query(services, "SELECT to_version, verdict FROM promotion WHERE kind = 'promote'")
+    assert query(services, "SELECT version FROM model_alias WHERE alias = 'champion'") == [(after,)]
+    assert after != before
+    assert (verdict["promote"], verdict["champion"], verdict["challenger"]) == (True, before, after)
+    assert verdict["main"]["name"] == "sentiment, labels of people, fair sample"

@@ -12,6 +12,8 @@ from pipelines.learning.dataset import BAD_ROWS, ROWS, Built, build, earlier_tex
 from pipelines.learning.datasheet import datasheet, page
 from pipelines.learning.labels import KEPT, Answer, Labelled, people_rows
 from pipelines.training.datasets import DataError, Row, base_sets, read_topics, with_base_rows
+from pipelines.training.evaluate_text import write_predictions
+from tests.integration.stage import StandIn
 from tests.text_data import write_data
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -148,6 +150,11 @@ def test_a_short_run_learns_from_all_that_people_said_and_from_the_same_few_othe
     assert len([row for row in few.train if not row.facts]) == 30
     assert few.digest != data.digest
     assert few.evaluation == data.evaluation
+
+
+def test_a_model_of_other_topics_is_not_judged(data_dir: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="stand-in-1 knows other topics than the data"):
+        write_predictions(StandIn(), made(data_dir, []).data, tmp_path)  # type: ignore[arg-type]
 
 
 def _held(built: Built) -> list[Row]:
