@@ -1,7 +1,7 @@
 """what mood and price have led each other by
 
 Revision ID: 0006
-Revises: 0004
+Revises: 0005
 """
 
 import sqlalchemy as sa
