@@ -70,7 +70,7 @@ def _create(client: httpx.Client, one: Version) -> str:
     # MLflow takes no local folder as a source, so that the address stands in a tag.
     tags = {OURS: one.version, "squall_number": str(one.number), "url": one.url, "sha256": one.sha256, "by": one.created_by}
     tags |= {name: f"{value:.6g}" for name, value in one.metrics.items()}
-    body = {"name": NAME, "source": f"squall://{one.version}", "tags": [{"key": key, "value": tags[key]} for key in tags]}
+    body = {"name": NAME, "source": f"squall:/{one.version}", "tags": [{"key": key, "value": tags[key]} for key in tags]}
     number: str = _ask(client, "/model-versions/create", body)["model_version"]["version"]
     return number
 

@@ -86,7 +86,7 @@ def test_each_version_is_told_once_and_aliases_follow(stand: Stand) -> None:
     assert stand.aliases == {"champion": "1", "challenger": "2"}
     assert mirror(settings, [version(4, "champion"), *three[:2], version(1)])
     assert stand.aliases == {"champion": "4", "challenger": "2"}
-    assert [one["source"] for one in stand.versions] == [f"squall://text-{number}" for number in (1, 2, 3, 4)]
+    assert [one["source"] for one in stand.versions] == [f"squall:/text-{number}" for number in (1, 2, 3, 4)]
     assert {"key": "fair", "value": "0.5"} in stand.versions[0]["tags"]
 
 
