@@ -25,13 +25,16 @@ GROUP BY b.company_id, b.available_at HAVING sum(m.items) > 0
 
 
 def read_sessions(connection: Connection, first: datetime, end: datetime) -> dict[str, list[Session]]:
-    """Sessions that close in [first, end), by company, ascending; companies that no article names are left out."""
+    """Sessions of [first, end), from the first to the last with news, by company that any article names; ascending."""
     span = {"first": first, "end": end}
     tones = {(company, at.astimezone(UTC)): tone for company, at, tone in connection.exec_driver_sql(_TONES, span)}
     prices = Prices(read_closes(connection))
+    heard = [at for _, at in tones]
     return {
         company: [
-            Session(at, move, tones.get((company, at), nan)) for at, move in prices.adjusted_returns(company) if first <= at < end
+            Session(at, move, tones.get((company, at), nan))
+            for at, move in prices.adjusted_returns(company)
+            if min(heard) <= at <= max(heard)
         ]
         for company in sorted({company for company, _ in tones})
     }

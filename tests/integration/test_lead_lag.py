@@ -37,6 +37,8 @@ def store(context: Context) -> None:
         for number, day in enumerate(days):
             level += rng.normal(0, 0.01) + (effect * tones[number - 1] if number else 0.0)
             close = day.tz_localize("UTC").to_pydatetime() + CLOSE
+            earlier = close - timedelta(days=400)
+            bars.append({"company": company, "at": earlier, "close": 100.0 + number % 3})
             bars.append({"company": company, "at": close, "close": 100 * float(np.exp(level))})
             tone = round(float(tones[number]) * 1_000_000)
             mood = {"scope": f"company:{company}", "positive": max(0, tone), "negative": max(0, -tone)}
