@@ -433,4 +433,5 @@ def summary(name: str, rule: Rule, signal: Signal, stories: int) -> str:
     length = window_of(rule, signal)
     window = f"{length // 60} h" if length % 60 == 0 else f"{length} min"
     noun = "story" if stories == 1 else "stories"
-    return f"{name}: {stories} negative {noun} in {window}, weight {signal.mass:.1f} where {signal.expected:.2g} was expected"
+    expected = f"{signal.expected:.2g}" if signal.expected >= 0.01 else "less than 0.01"
+    return f"{name}: {stories} negative {noun} in {window}, weight {signal.mass:.1f} where {expected} was expected"

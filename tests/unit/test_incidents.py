@@ -267,6 +267,8 @@ def test_what_an_incident_shows() -> None:
     assert frozen["rule"]["name"] == "surge"
     assert summary("Boeing", rule, signal, 9) == "Boeing: 9 negative stories in 2 h, weight 4.0 where 0.25 was expected"
     assert summary("Boeing", rule, signal, 1).startswith("Boeing: 1 negative story in")
+    unheard = signal._replace(expected=0.00015)
+    assert summary("Boeing", rule, unheard, 9).endswith("weight 4.0 where less than 0.01 was expected")
 
 
 points = st.dictionaries(st.integers(0, 450), st.sampled_from([0.0, 1.0, 2.0, 3.2, 5.0]), max_size=12)
