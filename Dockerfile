@@ -1,5 +1,5 @@
 # One file for every image: `docker compose build`, or `docker build --target squall .`
-# Targets: squall (CPU: ONNX Runtime, no torch), gpu (torch on CUDA), mlflow, airflow.
+# Targets: squall (CPU: ONNX Runtime, no torch), gpu (torch on CUDA), mlflow, airflow (trains, with torch on the CPU).
 
 FROM python:3.13-slim-trixie AS python
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
@@ -26,6 +26,9 @@ RUN $TOOLS/bin/uv pip install --quiet --no-cache --python $VENV/bin/python --no-
 
 FROM install-squall AS install-gpu
 RUN $TOOLS/bin/uv pip install --quiet --no-cache --python $VENV/bin/python -c requirements.lock '.[gpu]'
+
+FROM install-squall AS install-training
+RUN $TOOLS/bin/uv pip install --quiet --no-cache --python $VENV/bin/python -c requirements.lock --torch-backend cpu '.[train,leadlag]'
 
 FROM install AS install-mlflow
 ENV VENV=/opt/mlflow
@@ -63,12 +66,13 @@ RUN install -d -o squall -g squall /var/lib/mlflow
 USER squall
 CMD ["mlflow", "--help"]
 
-FROM squall AS airflow
-USER root
+FROM python AS airflow
+COPY --from=install-training /opt/squall /opt/squall
 COPY --from=install-airflow /opt/airflow /opt/airflow
 COPY dags /opt/dags
 # `squall` is found behind Airflow's own commands, so that neither environment shadows the other's python.
-ENV PATH=/opt/airflow/bin:$PATH AIRFLOW_HOME=/var/lib/airflow AIRFLOW__CORE__DAGS_FOLDER=/opt/dags
-RUN install -d -o squall -g squall /var/lib/airflow
+ENV PATH=/opt/airflow/bin:/opt/squall/bin:$PATH SQUALL_HOME=/var/lib/squall
+ENV AIRFLOW_HOME=/var/lib/airflow AIRFLOW__CORE__DAGS_FOLDER=/opt/dags
+RUN install -d -o squall -g squall /var/lib/airflow /var/lib/squall-models /var/lib/squall-learning
 USER squall
 CMD ["airflow", "--help"]

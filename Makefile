@@ -70,7 +70,7 @@ lock: install-dev
 
 airflow-env: .venv-airflow/.installed
 
-airflow: install airflow-env
+airflow: install-dev airflow-env
 	@exec deploy/airflow.sh
 
 secrets:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param
 from squall_tasks import DAG_DEFAULTS, squall_task
 
-KEPT = f"{os.environ.get('SQUALL_HOME', '.squall')}/learning"
+KEPT = os.environ.get("LEARNING_DIR") or f"{os.environ.get('SQUALL_HOME', '.squall')}/learning"
 NAME = "{{ run_id | replace(':', '-') | replace('+', '-') }}"
 DATA = {"DATA": f"{KEPT}/data/{NAME}"}
 RUN = {"RUN": f"{KEPT}/runs/{NAME}"}
@@ -37,7 +37,8 @@ One week's way from people's corrections to the model in service:
 6. **promote** makes it the champion; workers take it within 30 seconds. `squall models rollback` is the way back.
 
 Data sets lie in `SQUALL_HOME/learning/data`, runs with the gate's report (`gate/gate.html`) in `SQUALL_HOME/learning/runs`, by
-the run's id. A try that is killed is done again and finds what the one before has finished: training goes on from its checkpoint.
+the run's id; `LEARNING_DIR` names another folder than `SQUALL_HOME/learning`. A try that is killed is done again and finds what
+the one before has finished: training goes on from its checkpoint.
 
 **To run it by hand**, trigger it. Without `as_of` the labels of today are not in it: the period has ended before.
 """,

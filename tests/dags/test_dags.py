@@ -94,7 +94,7 @@ def query(addresses: Addresses, statement: str) -> list[tuple[Any, ...]]:
 def test_the_dags_are_what_they_should_be(environment: dict[str, str]) -> None:
     found = probe(environment, "list")
     assert found["errors"] == {}
-    assert found["dags"].keys() == {"backfill", "drift", "prices", "retention", "retrain"}
+    assert found["dags"].keys() == {"backfill", "drift", "lead_lag", "prices", "retention", "retrain"}
     for name, dag in found["dags"].items():
         assert dag["timetable"] == ("NullTimetable" if name == "backfill" else "CronDataIntervalTimetable")
         assert (dag["max_active_runs"], dag["catchup"]) == (1, False)
@@ -132,6 +132,12 @@ def test_retention_runs_for_its_period_and_a_second_run_changes_nothing(environm
     assert after < before
     assert probe(environment, "run", "retention", '{"as_of": "2025-06-01"}')["state"] == "success"
     assert query(services, count)[0][0] == after
+
+
+def test_lead_and_lag_of_nothing_is_nothing(environment: dict[str, str], services: Addresses) -> None:
+    run = probe(environment, "run", "lead_lag", '{"until": "2025-06-01", "days": 90}')
+    assert run == {"state": "success", "tasks": {"leadlag": "success"}}
+    assert query(services, "SELECT count(*) FROM lead_lag") == [(0,)]
 
 
 def test_a_day_without_session_or_tickers_skips_prices(environment: dict[str, str]) -> None:
