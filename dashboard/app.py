@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from dashboard import pages
 from dashboard.access import Logins, cookie, protect
 from dashboard.clientside import clientside
-from dashboard.components import palette
+from dashboard.components import palette, words
 from dashboard.components.panels import failed
 from dashboard.components.shell import PAGES, shell
 from dashboard.context import Context, viewer
@@ -18,6 +18,7 @@ from dashboard.login import add_login
 from dashboard.oidc import add_oidc
 from dashboard.queries import Reader
 from dashboard.server import Link, add_routes, advice
+from models.explainer import Explainer
 from squall.db.engine import make_engine
 from squall.settings import Settings
 
@@ -52,7 +53,7 @@ def create_app(settings: Settings, database_url: str) -> Dash:
     )
     chosen = settings.model_copy(update={"database": database})
     reading, writer = make_engine(chosen, database_url, read_only=True), make_engine(chosen, database_url)
-    context = Context(Reader(reading, replay=bool(settings.namespace)), Link(), settings.namespace, writer)
+    context = Context(Reader(reading, replay=bool(settings.namespace)), Link(), settings.namespace, writer, Explainer(settings))
     app = Dash(
         "dashboard",
         assets_folder=str(Path(__file__).parent / "assets"),
@@ -116,4 +117,5 @@ def _add_callbacks(app: Dash, context: Context) -> None:
         Input("theme", "n_clicks"),
     )
     palette.register(app, context, PAGES)
+    words.register(app, context)
     pages.register(app, context)

@@ -17,6 +17,7 @@ from dashboard.queries import Reader
 from dashboard.ranges import PRESETS, instant, zone
 from dashboard.server import Link
 from dashboard.theme import SCHEMES, Palette
+from models.explainer import Explainer
 
 COOKIE = "squall"
 Stretch = tuple[datetime, datetime, datetime]
@@ -34,6 +35,7 @@ class Context:
     namespace: str
     writer: Engine
     """Nothing but `changing` uses it; the reader's connections cannot write."""
+    explainer: Explainer
 
     @contextmanager
     def changing(self, act: str, subject: str, what: str, **detail: Any) -> Iterator[Connection]:

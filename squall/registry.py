@@ -119,11 +119,16 @@ def find(connection: Connection, wanted: str) -> Version:
     raise RegistryError(f"no model {wanted!r}: there is {there}")
 
 
+def registered(connection: Connection, version: str | None) -> Version | None:
+    """The version of exactly this name; None: none is registered."""
+    row = connection.exec_driver_sql(f"{_VERSIONS} AND v.version = %(version)s", {"version": version}).mappings().first()
+    return Version(**row) if row else None
+
+
 def champion(connection: Connection) -> Version | None:
     """The version that serves; None: none is registered yet."""
-    query = f"{_VERSIONS} AND v.version = (SELECT version FROM model_alias WHERE alias = %(alias)s)"
-    row = connection.exec_driver_sql(query, {"alias": CHAMPION}).mappings().first()
-    return Version(**row) if row else None
+    version = connection.exec_driver_sql("SELECT version FROM model_alias WHERE alias = %(alias)s", {"alias": CHAMPION}).scalar()
+    return registered(connection, version)
 
 
 def hold(connection: Connection) -> None:

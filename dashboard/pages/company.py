@@ -13,6 +13,7 @@ from dashboard.components.movers import tones_table
 from dashboard.components.news import TALL, news_grid, news_rows
 from dashboard.components.panels import code, empty, page, panel
 from dashboard.components.span import span_control
+from dashboard.components.words import words_panel
 from dashboard.context import Context, Stretch, asked, first_range, limit_to, span_of, stretch, viewer
 from dashboard.ranges import buckets, zone_label
 from dashboard.reads.movers import tones, topics_of
@@ -71,6 +72,7 @@ def render(context: Context, scope: str, search: str | None) -> Any:
                         name="stories",
                         note=html.Span(_said(rows), id="stories-count"),
                     ),
+                    words_panel(),
                     *_around(kind, _tones(context, scope, stretch(preset, until, now), names)),
                     *_received(context, name if kind == "company" else "", now),
                 ],

@@ -26,9 +26,9 @@ def explain(
 
     Sentiment and topic come from the text alone; what is known of the price at that time is printed beside them.
     """
-    from models.engine import load_engine
-    from models.explain import explain as explained
+    from models.explainer import Explainer
     from models.passages import Passage
+    from squall import registry
     from squall.cli.reading import reading
     from squall.db.readback import find_mention
     from streams.logic.linking import article_text
@@ -36,12 +36,12 @@ def explain(
     settings = get_settings().in_namespace(namespace)
     with reading(settings) as connection:
         row = find_mention(connection, mention)
+        version = registry.registered(connection, row["model"])
     text = article_text(row["title"], row["body"])
     if not text:
         raise UserError(f"the text of {row['id']} is gone: texts are kept for SQUALL_STREAM__TEXT_RETENTION_DAYS")
     span = None if row["span_start"] is None else (row["span_start"], row["span_end"])
-    engine = load_engine(settings)
-    found = explained(engine, Passage(text, span))
+    found, engine = Explainer(settings)(Passage(text, span), version)
     if as_json:
         print(json.dumps(_plain(row, text, engine, found)))
         return

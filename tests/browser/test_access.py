@@ -18,6 +18,7 @@ from dashboard.context import Context
 from dashboard.login import local_path
 from dashboard.queries import Reader
 from dashboard.server import Link
+from models.explainer import Explainer
 from squall import accounts
 from squall.db.engine import make_engine
 from squall.settings import DashboardSettings, Settings, SettingsError
@@ -127,7 +128,7 @@ def test_pages_cannot_write_and_the_one_door_asks_and_writes_the_audit(
     reading = make_engine(settings, postgres.url, read_only=True)
     with pytest.raises(SQLAlchemyError, match="read-only"), reading.begin() as connection:
         connection.execute(text("INSERT INTO company (id, name) VALUES ('x', 'X')"))
-    context = Context(Reader(reading, replay=True), Link(), "demo", people)
+    context = Context(Reader(reading, replay=True), Link(), "demo", people, Explainer(settings))
     change = text("INSERT INTO company (id, name) VALUES ('made', 'Made')")
     from flask_login import login_user
 
