@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
-from typer.testing import CliRunner
 
 from models.artifact import SHIPPED, load_artifact
 from models.engine import load_engine
@@ -20,12 +19,11 @@ from pipelines.ingest.replay import Sent, prepare, remove, send, wait_until_done
 from pipelines.ingest.rows import news_from_row
 from pipelines.ingest.timeline import Step, end_of, items_of, merge
 from squall import registry
-from squall.cli import app
 from squall.embedded.workers import worker_processes
 from squall.errors import UserError
 from squall.records import MILLION, Tick
-from squall.settings import ModelSettings, Settings, get_settings
-from tests.artifacts import damage, recalibrated
+from squall.settings import ModelSettings, Settings
+from tests.artifacts import Squall, damage, models_command, recalibrated
 from tests.harness import Services, services
 from tests.outcome import mood_differences
 from tests.week import generated_week
@@ -36,7 +34,6 @@ SPEED = 900.0
 """Event time by wall time: thirty articles a second."""
 TAKEN_S = 30
 WORKERS = 2
-Squall = Callable[..., str]
 
 
 @pytest.fixture
@@ -48,20 +45,10 @@ def on() -> Iterator[Services]:
 
 @pytest.fixture
 def squall(on: Services, monkeypatch: pytest.MonkeyPatch) -> Iterator[Squall]:
-    """Runs a command; returns what it prints, and raises what it fails with."""
     for name, value in {"HOME": on.settings.home, "MODEL__THREADS": 1, "MODEL__DEVICE": "cpu"}.items():
         monkeypatch.setenv(f"SQUALL_{name}", str(value))
-    get_settings.cache_clear()
-
-    def run(*words: str) -> str:
-        result = CliRunner().invoke(app, ["models", *words, "--namespace", NAMESPACE])
-        if isinstance(result.exception, UserError):
-            raise result.exception
-        assert result.exit_code == 0, result.output
-        return result.output
-
-    yield run
-    get_settings.cache_clear()
+    with models_command(NAMESPACE) as run:
+        yield run
 
 
 class Feed(threading.Thread):

@@ -3,35 +3,31 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from alembic import command
 from sqlalchemy import text
-from typer.testing import CliRunner
 
 from models.artifact import SHIPPED, ArtifactError, load_artifact
 from models.engine import Engine
 from models.first import ensure_champion
 from squall import registry
-from squall.cli import app
 from squall.db import migrate
 from squall.db.engine import make_engine
 from squall.db.tables import Base
 from squall.errors import UsageError, UserError
 from squall.registry import RegistryError, Version
-from squall.settings import get_settings
 from streams import serving
 from streams.runtime import Context
 from streams.scoring import Scoring
 from streams.serving import Serving
-from tests.artifacts import recalibrated
+from tests.artifacts import Squall, models_command, recalibrated
 from tests.integration.stage import START, StandIn, mention, messages, stage, store_decisions
 
 NAMESPACE = "serving"
-Squall = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
@@ -54,17 +50,8 @@ def squall(context: Context, monkeypatch: pytest.MonkeyPatch) -> Iterator[Squall
     monkeypatch.setenv("SQUALL_HOME", str(context.settings.home))
     monkeypatch.setenv("SQUALL_MODEL__DEVICE", "cpu")
     monkeypatch.setenv("COLUMNS", "220")
-    get_settings.cache_clear()
-
-    def run(*words: str) -> str:
-        result = CliRunner().invoke(app, ["models", *words, "--namespace", NAMESPACE])
-        if isinstance(result.exception, UserError):
-            raise result.exception
-        assert result.exit_code == 0, result.output
-        return result.output
-
-    yield run
-    get_settings.cache_clear()
+    with models_command(NAMESPACE) as run:
+        yield run
 
 
 def register(connection: Any, version: str, **metrics: float) -> Version:
