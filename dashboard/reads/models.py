@@ -11,7 +11,7 @@ from squall.registry import QUIET_S
 NEWEST = 20_000
 DAYS = 30
 KEPT_S = 15.0
-"""All viewers share one answer that long."""
+"""All viewers share one answer that long, unless another version has become champion."""
 SHOWN_PROMOTIONS = 20
 
 
@@ -90,7 +90,10 @@ def versions(reader: Reader) -> list[Version]:
     FROM model_version v LEFT JOIN counted c ON c.model_version = v.version
     ORDER BY coalesce(v.created_at, v.first_used_at) DESC, v.version LIMIT 50
     """
-    return reader.shared("versions", KEPT_S, lambda: reader.rows(Version, sql), old_s=2 * KEPT_S)
+    aliases = tuple(
+        (row["alias"], row["version"]) for row in reader.dicts("SELECT alias, version FROM model_alias ORDER BY alias")
+    )
+    return reader.shared(("versions", aliases), KEPT_S, lambda: reader.rows(Version, sql), old_s=2 * KEPT_S)
 
 
 def promotions(reader: Reader) -> list[Promoted]:

@@ -125,8 +125,8 @@ def test_pages_fit_and_say_nothing_raw(visit: Visit, width: int, scheme: str) ->
 
 def test_390_px_shows_the_first_incident_and_two_line_rows(visit: Visit) -> None:
     page = visit("/", width=390, height=844).page
-    box = page.locator(".incident").first.bounding_box()
-    assert box["y"] + box["height"] < 844 - 56
+    settled(page)
+    assert 0 < page.locator(".incident").first.evaluate("one => one.getBoundingClientRect().bottom") < 844 - 56
     expect(page.locator("#tape .ag-row").first.locator(".lines")).to_contain_text("Apple")
     page.get_by_role("link", name="Incidents").last.click()
     page.locator("#incident-grid .ag-row").nth(4).click()
