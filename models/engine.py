@@ -7,6 +7,7 @@ import importlib.util
 import logging
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
@@ -61,14 +62,15 @@ class Runtime(Protocol):
 
 
 class TextEngine:
-    """The text model on one runtime."""
+    """The text model on one runtime, which runs `at_once` batches side by side."""
 
-    def __init__(self, artifact: Artifact, runtime: Runtime, batch_size: int) -> None:
+    def __init__(self, artifact: Artifact, runtime: Runtime, batch_size: int, at_once: int = 1) -> None:
         self.version = artifact.version
         self.sentiment_labels = artifact.labels("sentiment")
         self.topic_labels = artifact.labels("topic")
         self.runtime = runtime
         self.batch_size = batch_size
+        self._pool = ThreadPoolExecutor(at_once, "model") if at_once > 1 else None
         self.encode = PassageEncoder(artifact.tokenizer, artifact.manifest["max_tokens"])
         self.heads = {
             name: Head(name, artifact.tensors, temperature) for name, temperature in artifact.manifest["temperatures"].items()
@@ -102,8 +104,14 @@ class TextEngine:
 
     def _features(self, tokens: Sequence[Tokens]) -> Array:
         features = np.empty((len(tokens), 2, self.hidden), dtype=np.float32)
-        for width, chosen in bucketed(tokens, self.batch_size):
+
+        def run(batch: tuple[int, list[int]]) -> None:
+            width, chosen = batch
             features[chosen] = self.runtime.features([tokens[i] for i in chosen], width)
+
+        each = self._pool.map if self._pool else map
+        for _ in each(run, bucketed(tokens, self.batch_size)):
+            pass
         return features
 
 
@@ -132,7 +140,8 @@ def engine_of(artifact: Artifact, settings: Settings, runtime: RuntimeName | Non
     from models.engine_onnx import OnnxRuntime
 
     threads = settings.model.threads or max(1, (os.cpu_count() or 1) // settings.workers)
-    return TextEngine(artifact, OnnxRuntime(artifact, settings.home / "models", threads), settings.model.batch_size)
+    # Batches beside each other use the cores better than threads within one: most products of this model are small.
+    return TextEngine(artifact, OnnxRuntime(artifact, settings.home / "models"), settings.model.batch_size, at_once=threads)
 
 
 def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> Literal["cpu", "cuda"]:

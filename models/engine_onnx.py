@@ -22,12 +22,12 @@ Array = np.ndarray[Any, Any]
 
 
 class OnnxRuntime:
-    """Runs the int8 graph on the CPU."""
+    """Runs the int8 graph on the CPU, each batch on the thread that asks."""
 
     name = "ONNX Runtime int8"
 
-    def __init__(self, artifact: Artifact, cache: Path, threads: int) -> None:
-        self._session = session(cached_graph(artifact, cache), threads)
+    def __init__(self, artifact: Artifact, cache: Path) -> None:
+        self._session = session(cached_graph(artifact, cache), threads=1)
 
     def features(self, rows: Sequence[Tokens], width: int) -> Array:
         """Means over the text and over the company, float32 (rows, 2, hidden)."""

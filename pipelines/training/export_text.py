@@ -53,7 +53,7 @@ def export_artifact(checkpoint: Path, data: TextData, out: Path, threads: int) -
     tensors |= {f"{RANGES}{name}": value for name, value in ranges.items()}
     uncalibrated = write_artifact(out, manifest, tensors | lexical)
     with TemporaryDirectory() as cache:
-        engine = TextEngine(uncalibrated, OnnxRuntime(uncalibrated, Path(cache), threads), batch_size=32)
+        engine = TextEngine(uncalibrated, OnnxRuntime(uncalibrated, Path(cache)), batch_size=32, at_once=threads)
     temperatures, share, figures = fit_held_out(engine, data.held_out)
     progress = json.loads(metadata["progress"])
     manifest |= {
