@@ -15,6 +15,9 @@ WORD = re.compile(r"\S+")
 MOST = 64
 """So many parts of a text are left out in turn; of a longer one, a part is several words."""
 
+STRONG = 0.05
+"""A word that moves the sentiment by less is shown plainly."""
+
 
 class Word(NamedTuple):
     """A part of the text, as character offsets, and what the score owes to it.

@@ -4,20 +4,53 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from models.engine import load_engine
 from models.explain import Explanation, explain
+from models.passages import Passage
 from models.store import open_version
+from squall import registry
+from squall.db.readback import find_mention
+from squall.errors import UserError
+from squall.registry import Version
+from streams.logic.linking import article_text
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from models.engine import Engine
-    from models.passages import Passage
-    from squall.registry import Version
     from squall.settings import Settings
 
 OPEN = 2
 """So many versions stay open."""
+
+
+class TextGoneError(UserError):
+    """The retention has emptied the text."""
+
+
+class Asked(NamedTuple):
+    """A mention as it stands in the database, what of it a model reads, and the version that scored it, where registered."""
+
+    row: dict[str, Any]
+    passage: Passage
+    version: Version | None
+
+
+def read_asked(connection: Connection, start: str) -> Asked:
+    """The mention whose id is this, or begins so.
+
+    Raises:
+        UserError: none begins so, or several do.
+        TextGoneError: its text is gone.
+    """
+    row = find_mention(connection, start)
+    text = article_text(row["title"], row["body"])
+    if not text:
+        raise TextGoneError(f"the text of {row['id']} is gone: texts are kept for SQUALL_STREAM__TEXT_RETENTION_DAYS")
+    span = None if row["span_start"] is None else (row["span_start"], row["span_end"])
+    return Asked(row, Passage(text, span), registry.registered(connection, row["model"]))
 
 
 class Explainer:

@@ -9,15 +9,10 @@ from dashboard.components.marks import sentiment
 from dashboard.components.panels import empty, panel
 from dashboard.context import Context
 from models.artifact import ArtifactError
-from models.explain import Explanation, Word
-from models.passages import Passage
-from squall import registry
-from squall.db.readback import find_mention
+from models.explain import STRONG, Explanation, Word
+from models.explainer import TextGoneError, read_asked
 from squall.errors import UserError
-from streams.logic.linking import article_text
 
-STRONG = 0.05
-"""A word that moves the sentiment by less is shown plainly."""
 LISTED = 5
 
 
@@ -40,17 +35,14 @@ def register(app: Dash, context: Context) -> None:
             return no_update
         try:
             with context.reader.engine.connect() as connection:
-                row = find_mention(connection, str(clicked["rowId"]))
-                version = registry.registered(connection, row["model"])
-            text = article_text(row["title"], row["body"])
-            if not text:
-                return empty("Its text is gone.", "Texts are kept for a time only; scores stay.")
-            span = None if row["span_start"] is None else (row["span_start"], row["span_end"])
-            found, engine = context.explainer(Passage(text, span), version)
+                row, passage, version = read_asked(connection, str(clicked["rowId"]))
+            found, engine = context.explainer(passage, version)
+        except TextGoneError:
+            return empty("Its text is gone.", "Texts are kept for a time only; scores stay.")
         except (UserError, ArtifactError) as error:
             return empty("It cannot be explained.", str(error))
         by = engine.version if engine.version == row["model"] else f"{engine.version}; it was scored by {row['model']}"
-        return [marked(text, span, found), *_listed(text, found), html.P(f"As read by {by}.", className="note")]
+        return [marked(*passage, found), *_listed(passage.text, found), html.P(f"As read by {by}.", className="note")]
 
 
 def marked(text: str, span: tuple[int, int] | None, found: Explanation) -> Any:

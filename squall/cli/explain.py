@@ -5,15 +5,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from squall.errors import UserError
 from squall.settings import get_settings
 
 if TYPE_CHECKING:
     from models.engine import Engine
     from models.explain import Explanation
-
-STRONG = 0.05
-"""A word that moves the sentiment by less is shown plainly."""
+    from models.passages import Passage
 
 
 def explain(
@@ -26,26 +23,17 @@ def explain(
 
     Sentiment and topic come from the text alone; what is known of the price at that time is printed beside them.
     """
-    from models.explainer import Explainer
-    from models.passages import Passage
-    from squall import registry
+    from models.explainer import Explainer, read_asked
     from squall.cli.reading import reading
-    from squall.db.readback import find_mention
-    from streams.logic.linking import article_text
 
     settings = get_settings().in_namespace(namespace)
     with reading(settings) as connection:
-        row = find_mention(connection, mention)
-        version = registry.registered(connection, row["model"])
-    text = article_text(row["title"], row["body"])
-    if not text:
-        raise UserError(f"the text of {row['id']} is gone: texts are kept for SQUALL_STREAM__TEXT_RETENTION_DAYS")
-    span = None if row["span_start"] is None else (row["span_start"], row["span_end"])
-    found, engine = Explainer(settings)(Passage(text, span), version)
+        row, passage, version = read_asked(connection, mention)
+    found, engine = Explainer(settings)(passage, version)
     if as_json:
-        print(json.dumps(_plain(row, text, engine, found)))
+        print(json.dumps(_plain(row, passage.text, engine, found)))
         return
-    _show(row, text, span, engine, found)
+    _show(row, passage, engine, found)
 
 
 def _plain(row: dict[str, Any], text: str, engine: "Engine", found: "Explanation") -> dict[str, Any]:
@@ -66,11 +54,14 @@ def _topic(engine: "Engine", found: "Explanation") -> str:
     return engine.topic_labels[best]
 
 
-def _show(row: dict[str, Any], text: str, span: tuple[int, int] | None, engine: "Engine", found: "Explanation") -> None:
+def _show(row: dict[str, Any], passage: "Passage", engine: "Engine", found: "Explanation") -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from models.explain import STRONG
+
+    text, span = passage
     console = Console(highlight=False)
     shown = Text(text)
     for word in found.words:

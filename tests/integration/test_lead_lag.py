@@ -15,7 +15,6 @@ from squall.settings import StreamSettings
 from streams.runtime import Context
 from tests.integration.stage import START, stage
 
-pytest.importorskip("statsmodels")
 CLOSE = timedelta(hours=21)
 COMPANIES = {"boeing": 0.0, "ibm": 0.03}
 """By how much the price follows a tone of 1 a session later."""

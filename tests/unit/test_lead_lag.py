@@ -2,11 +2,8 @@ from datetime import UTC, datetime, timedelta
 from math import nan
 
 import numpy as np
-import pytest
 
 from pipelines.maintenance.lead_lag import Session, lead_lag, words
-
-pytest.importorskip("statsmodels")
 
 START = datetime(2014, 1, 1, 21, tzinfo=UTC)
 
