@@ -16,8 +16,9 @@ from dashboard.drift_figure import drift_figure
 from dashboard.reads import models as reads
 from dashboard.reads.drift import latest
 from dashboard.reads.labels import SENTIMENTS
-from dashboard.reads.models import Confused, Promoted, Served, Version
+from dashboard.reads.models import Confused, Version
 from dashboard.scopes import pretty
+from squall.registry import Promotion, Serving
 
 COMPARED = 4
 FEW = 10
@@ -123,11 +124,11 @@ def _versions(rows: Sequence[Version]) -> Any:
     )
 
 
-def _served(rows: Sequence[Served]) -> Any:
+def _served(rows: Sequence[Serving]) -> Any:
     if not rows:
         return empty("No worker has said what it serves.", ["Workers do while they run: ", code("squall up")])
 
-    def state(row: Served) -> str:
+    def state(row: Serving) -> str:
         if row.refused:
             return f"Refuses {row.refused}: {row.error}"
         return "Pinned by its settings: it follows no promotion" if row.pinned else ""
@@ -138,7 +139,7 @@ def _served(rows: Sequence[Served]) -> Any:
     )
 
 
-def _promotions(rows: Sequence[Promoted]) -> Any:
+def _promotions(rows: Sequence[Promotion]) -> Any:
     if not rows:
         return empty("Nothing has been promoted.", ["The model that ships is registered by ", code("squall db upgrade")])
     gate = {True: "Passed", False: "Refused", None: formats.UNKNOWN}
@@ -152,7 +153,7 @@ def _promotions(rows: Sequence[Promoted]) -> Any:
                 row.from_version or formats.UNKNOWN,
                 row.actor,
                 row.reason,
-                gate[row.passed],
+                gate[(row.verdict or {}).get("promote")],
             ]
             for row in rows
         ],

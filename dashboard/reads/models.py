@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from dashboard.queries import Reader
-from squall.registry import QUIET_S
+from squall import registry
 
 NEWEST = 20_000
 DAYS = 30
@@ -29,31 +29,6 @@ class Version:
     last_scored_at: datetime | None
     certainty: float | None
     """Mean probability of the likeliest sentiment."""
-
-
-@dataclass(frozen=True)
-class Promoted:
-    """An entry of the audit of champions; `passed` is the gate's word, None where it was not asked."""
-
-    at: datetime
-    actor: str
-    kind: str
-    reason: str
-    from_version: str | None
-    to_version: str
-    passed: bool | None
-
-
-@dataclass(frozen=True)
-class Served:
-    """What a worker that lives has in service; `refused` is a champion that it would not take, `error` why."""
-
-    worker: str
-    version: str
-    since: datetime
-    pinned: bool
-    refused: str | None
-    error: str | None
 
 
 @dataclass(frozen=True)
@@ -96,22 +71,16 @@ def versions(reader: Reader) -> list[Version]:
     return reader.shared(("versions", aliases), KEPT_S, lambda: reader.rows(Version, sql), old_s=2 * KEPT_S)
 
 
-def promotions(reader: Reader) -> list[Promoted]:
+def promotions(reader: Reader) -> list[registry.Promotion]:
     """What became champion, the newest first."""
-    sql = f"""
-    SELECT at, actor, kind, reason, from_version, to_version, (verdict ->> 'promote')::bool AS passed
-    FROM promotion ORDER BY id DESC LIMIT {SHOWN_PROMOTIONS}
-    """
-    return reader.rows(Promoted, sql)
+    with reader.engine.connect() as connection:
+        return registry.promotions(connection, SHOWN_PROMOTIONS)
 
 
-def served(reader: Reader) -> list[Served]:
+def served(reader: Reader) -> list[registry.Serving]:
     """What each worker that lives serves."""
-    sql = f"""
-    SELECT worker, version, since, pinned, refused, error FROM serving_model
-    WHERE seen_at >= now() - interval '{QUIET_S} seconds' ORDER BY worker
-    """
-    return reader.rows(Served, sql)
+    with reader.engine.connect() as connection:
+        return registry.serving(connection)
 
 
 def confusion(reader: Reader) -> list[Confused]:

@@ -3,11 +3,8 @@
 import csv
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,15 +23,6 @@ rules:
       - { metric: share_up, above: 0.5 }
     min_stories: 3
 """
-
-
-@pytest.fixture
-def home() -> Iterator[Path]:
-    """A short path: a Unix socket lies in it."""
-    path = Path(tempfile.mkdtemp(prefix="squall-"))
-    path.chmod(0o755)
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
 
 
 def bars() -> list[dict[str, Any]]:
