@@ -12,13 +12,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import linking, pipeline
-from benchmarks.engine import engine_rate as measure_engine
-from benchmarks.engine import transformers_rate as measure_transformers
+from benchmarks import engine, linking, pipeline
 from benchmarks.texts import headlines
 
 TEXTS = 20_000
-TRANSFORMERS_TEXTS = 1_500
 ROOT = Path(__file__).parent.parent
 
 
@@ -33,10 +30,8 @@ def main() -> None:
     titles = [row["title"] for row in rows]
     with console.status("linking"):
         links = linking.measure()
-    with console.status("transformers.pipeline"):
-        transformers_rate = measure_transformers(titles[:TRANSFORMERS_TEXTS])
-    with console.status("the bare engine"):
-        engine_rate = measure_engine(titles)
+    with console.status("the bare engine and transformers.pipeline in turns"):
+        rates = engine.measure(titles)
     home = ROOT / ".squall"
     home.mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="bench-", dir=home))
@@ -46,15 +41,15 @@ def main() -> None:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     result = {
-        "pipeline_over_engine": round(whole.rate / engine_rate, 3),
-        "engine_over_transformers": round(engine_rate / transformers_rate, 2),
+        "pipeline_over_engine": round(whole.rate / rates.engine, 3),
+        "engine_over_transformers": round(rates.quotient, 2),
         **{name: round(value, 4) for name, value in links.items()},
         "p50_ms": round(whole.p50_ms, 1),
         "p99_ms": round(whole.p99_ms, 1),
         "worker_peak_mib": round(whole.peak_mib),
         "pipeline_per_s": round(whole.rate),
-        "engine_per_s": round(engine_rate),
-        "transformers_per_s": round(transformers_rate),
+        "engine_per_s": round(rates.engine),
+        "transformers_per_s": round(rates.transformers),
         "offered_per_s": round(whole.offered),
         "texts": arguments.texts,
         "workers": arguments.workers,

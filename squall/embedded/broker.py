@@ -6,6 +6,7 @@ import re
 import shutil
 import socket
 import subprocess
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -146,11 +147,8 @@ def kafka_config(data: Path, port: int, controller: int) -> str:
 
 
 def _format(distribution: Path, config: Path, environment: dict[str, str]) -> None:
-    from base64 import urlsafe_b64encode
-
-    cluster = urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")
     done = subprocess.run(
-        (str(distribution / "bin" / "kafka-storage.sh"), "format", "-t", cluster, "-c", str(config), "--ignore-formatted"),
+        (str(distribution / "bin" / "kafka-storage.sh"), "format", "-t", cluster_id(), "-c", str(config), "--ignore-formatted"),
         env={**os.environ, **environment},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -160,6 +158,13 @@ def _format(distribution: Path, config: Path, environment: dict[str, str]) -> No
     if done.returncode:
         last = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["no output"]
         raise ServiceError(f"Kafka cannot format its storage in {config.parent}: {last[0]}")
+
+
+def cluster_id() -> str:
+    """A new id as Kafka draws them: 16 random bytes in URL-safe base64, without a leading dash, which reads as an option."""
+    while (drawn := urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")).startswith("-"):
+        pass
+    return drawn
 
 
 def _ports(home: Home) -> tuple[int, int]:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from squall.embedded import ServiceError, health
-from squall.embedded.broker import HOST, free_ports, is_free, kafka_config
+from squall.embedded.broker import HOST, cluster_id, free_ports, is_free, kafka_config
 from squall.embedded.environment import environment
 from squall.embedded.health import Health, StallWatch
 from squall.embedded.postgres import database_url
@@ -109,6 +109,13 @@ def test_kafka_listens_on_loopback_only(tmp_path: Path) -> None:
     assert lines["listeners"] == f"PLAINTEXT://{HOST}:19092,CONTROLLER://{HOST}:19093"
     assert lines["auto.create.topics.enable"] == "false"
     assert lines["log.dirs"] == str(tmp_path / "data")
+
+
+def test_no_cluster_id_reads_as_an_option_of_the_command_that_takes_it() -> None:
+    drawn = [cluster_id() for _ in range(2000)]
+    assert len(set(drawn)) == 2000
+    assert not [each for each in drawn if each.startswith("-")]
+    assert {len(each) for each in drawn} == {22}
 
 
 def test_free_ports_are_free_and_taken_ones_are_not() -> None:
