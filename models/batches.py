@@ -1,4 +1,4 @@
-"""Batches in which a passage's result cannot depend on its neighbours: only passages of one length bucket share one."""
+"""Batches in which a passage's result cannot depend on its neighbours: only passages of one padded length share one."""
 
 from __future__ import annotations
 
@@ -12,45 +12,32 @@ from models.passages import Tokens
 
 Array = np.ndarray[Any, Any]
 
-BUCKET = 16
-"""Attention is padded to a multiple of this, which the passage's own number of tokens decides."""
+
+def padded_length(tokens: Tokens, step: int) -> int:
+    """The length of a passage padded to the next multiple of `step` tokens, which it alone decides."""
+    return -(-len(tokens.ids) // step) * step
 
 
-def bucket_of(tokens: Tokens) -> int:
-    """The padded length of a passage."""
-    return -(-len(tokens.ids) // BUCKET) * BUCKET
-
-
-def bucketed(rows: Sequence[Tokens], batch_size: int) -> Iterator[tuple[int, list[int]]]:
-    """Yield (padded length, row numbers) of batches that hold one bucket each, at most `batch_size` rows."""
+def bucketed(rows: Sequence[Tokens], batch_size: int, step: int) -> Iterator[list[int]]:
+    """Yield the row numbers of batches of one padded length each, at most `batch_size` rows; the shortest ones first."""
     buckets: defaultdict[int, list[int]] = defaultdict(list)
     for i, tokens in enumerate(rows):
-        buckets[bucket_of(tokens)].append(i)
-    for width, members in sorted(buckets.items()):
+        buckets[padded_length(tokens, step)].append(i)
+    for _, members in sorted(buckets.items()):
         for start in range(0, len(members), batch_size):
-            yield width, members[start : start + batch_size]
+            yield members[start : start + batch_size]
 
 
-def pack(rows: Sequence[Tokens], width: int) -> dict[str, Array]:
-    """The graph's inputs for passages of one bucket: tokens back to back, and where each stands when padded to `width`."""
-    lengths = np.array([len(row.ids) for row in rows], dtype=np.int32)
-    inside = np.arange(width) < lengths[:, None]
-    places = np.flatnonzero(inside)
-    slots = np.zeros(inside.shape, dtype=np.int64)
-    slots[inside] = np.arange(places.size)
-    marks = np.concatenate([np.array(row.marks, dtype=np.int64) for row in rows])
-    pool = np.stack([inside, inside], axis=1).astype(np.float32)
-    marked = np.zeros(inside.shape, dtype=np.float32)
-    marked[inside] = marks
-    company = marked.any(axis=1)
-    pool[company, 1] = marked[company]
+def pack(rows: Sequence[Tokens]) -> dict[str, Array]:
+    """The graph's inputs for passages of the same number of tokens."""
+    marks = np.array([row.marks for row in rows], dtype=np.int64)
+    pool = np.ones((len(rows), 2, marks.shape[1]), dtype=np.float32)
+    company = marks.any(axis=1)
+    pool[company, 1] = marks[company]
     pool /= pool.sum(axis=2, keepdims=True)
     return {
-        "ids": np.concatenate([np.array(row.ids, dtype=np.int64) for row in rows]),
+        "ids": np.array([row.ids for row in rows], dtype=np.int64),
         "marks": marks,
-        "positions": places % width,
-        "places": places,
-        "slots": slots,
-        "lengths": lengths,
+        "positions": np.arange(marks.shape[1]),
         "pool": pool,
     }

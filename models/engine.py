@@ -49,14 +49,17 @@ class Engine(Protocol):
 
 
 class Runtime(Protocol):
-    """Runs the encoder on one batch of a single length bucket."""
+    """Runs the encoder on one batch of a single padded length."""
+
+    step: int
+    """Passages are padded to a multiple of this many tokens."""
 
     @property
     def name(self) -> str:
         """Library and number format, as reports print it."""
         ...
 
-    def features(self, rows: Sequence[Tokens], width: int) -> Array:
+    def features(self, rows: Sequence[Tokens]) -> Array:
         """Means over the text and over the company, float32 (rows, 2, hidden), each row independent of the others."""
         ...
 
@@ -105,12 +108,11 @@ class TextEngine:
     def _features(self, tokens: Sequence[Tokens]) -> Array:
         features = np.empty((len(tokens), 2, self.hidden), dtype=np.float32)
 
-        def run(batch: tuple[int, list[int]]) -> None:
-            width, chosen = batch
-            features[chosen] = self.runtime.features([tokens[i] for i in chosen], width)
+        def run(chosen: list[int]) -> None:
+            features[chosen] = self.runtime.features([tokens[i] for i in chosen])
 
         each = self._pool.map if self._pool else map
-        for _ in each(run, bucketed(tokens, self.batch_size)):
+        for _ in each(run, bucketed(tokens, self.batch_size, self.runtime.step)):
             pass
         return features
 

@@ -25,13 +25,14 @@ class OnnxRuntime:
     """Runs the int8 graph on the CPU, each batch on the thread that asks."""
 
     name = "ONNX Runtime int8"
+    step = 1
 
     def __init__(self, artifact: Artifact, cache: Path) -> None:
         self._session = session(cached_graph(artifact, cache), threads=1)
 
-    def features(self, rows: Sequence[Tokens], width: int) -> Array:
+    def features(self, rows: Sequence[Tokens]) -> Array:
         """Means over the text and over the company, float32 (rows, 2, hidden)."""
-        return np.asarray(self._session.run(["features"], pack(rows, width))[0])
+        return np.asarray(self._session.run(["features"], pack(rows))[0])
 
 
 def session(model: Path | bytes, threads: int) -> Any:

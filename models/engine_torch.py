@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from models.artifact import base_folder
+from models.batches import padded_length
 from models.passages import Tokens
 from models.text import TextNetwork, collate
 
@@ -27,6 +28,8 @@ class TorchRuntime:
     the GPU's libraries choose their kernels by shape, and with one shape a bucket a row's result is always the same.
     """
 
+    step = 16
+
     def __init__(self, artifact: Artifact, device: str, batch_size: int) -> None:
         self._batch_size = batch_size
         self._network = merged_network(artifact)
@@ -42,20 +45,22 @@ class TorchRuntime:
         """Library and number format, as reports print it."""
         return f"torch {'bf16 on ' if self._dtype == torch.bfloat16 else 'float32 on '}{self.device.type}"
 
-    def features(self, rows: Sequence[Tokens], width: int) -> Array:
+    def features(self, rows: Sequence[Tokens]) -> Array:
         """Means over the text and over the company, float32 (rows, 2, hidden). A lost GPU is replaced by the CPU."""
         try:
-            return self._features(rows, width)
+            return self._features(rows)
         except (torch.cuda.OutOfMemoryError, torch.AcceleratorError) as error:
             if self.device.type != "cuda":
                 raise
             log.warning("GPU lost, model goes on with the CPU: %s", str(error).splitlines()[0])
             self._move("cpu")
-            return self._features(rows, width)
+            return self._features(rows)
 
-    def _features(self, rows: Sequence[Tokens], width: int) -> Array:
+    def _features(self, rows: Sequence[Tokens]) -> Array:
         empty = [Tokens([0], [0])] * (self._batch_size - len(rows))
-        batch = {name: value.to(self.device) for name, value in collate([*rows, *empty], width).items()}
+        batch = {
+            name: value.to(self.device) for name, value in collate([*rows, *empty], padded_length(rows[0], self.step)).items()
+        }
         with torch.inference_mode():
             pooled = torch.stack(self._network.pool(**batch), dim=1)
         return np.asarray(pooled[: len(rows)].float().cpu().numpy())

@@ -1,7 +1,7 @@
-"""The text encoder as an ONNX graph: static int8 matrix products, no padding in them, a result that no neighbour can change.
+"""The text encoder as an ONNX graph: static int8 matrix products, no padding, a result that no neighbour can change.
 
 Products of integers are exact, and every other operation works within one row or one passage, so a passage's features are
-the same to the bit whatever else is in the batch, as long as its attention is padded to a length that it alone decides.
+the same to the bit whatever else is in the batch, whose passages all have the same number of tokens.
 """
 
 from __future__ import annotations
@@ -65,33 +65,42 @@ class GraphBuilder:
         return outputs[0]
 
     def linear(self, source: str, layer: Linear) -> str:
-        """Multiply `source` (tokens, inputs) with the layer's weight and add its bias."""
-        self.inputs_of[layer.name] = source
-        if self.ranges is None:
-            product = self.node("MatMul", [source, self.constant(f"{layer.name}.w", layer.weight)], f"{layer.name}.mm")
-            return self.node("Add", [product, self.constant(f"{layer.name}.b", layer.bias)], f"{layer.name}.y")
-        return self._linear_int8(source, layer, self.ranges[layer.name])
+        """Multiply `source` (passages, tokens, inputs) with the layer's weight and add its bias."""
+        return self.linears(source, layer.name, [layer])[0]
 
-    def _linear_int8(self, source: str, layer: Linear, bounds: Array) -> str:
-        name = layer.name
+    def linears(self, source: str, name: str, layers: Sequence[Linear]) -> list[str]:
+        """As `linear`, for layers that read the same source, which is quantised once; `name` is that of its range."""
+        self.inputs_of[name] = source
+        if self.ranges is None:
+            return [self._product_float(source, layer) for layer in layers]
+        return self._products_int8(source, name, layers, self.ranges[name])
+
+    def _product_float(self, source: str, layer: Linear) -> str:
+        product = self.node("MatMul", [source, self.constant(f"{layer.name}.w", layer.weight)], f"{layer.name}.mm")
+        return self.node("Add", [product, self.constant(f"{layer.name}.b", layer.bias)], f"{layer.name}.y")
+
+    def _products_int8(self, source: str, name: str, layers: Sequence[Linear], bounds: Array) -> list[str]:
         low, high = np.minimum(bounds[0], 0.0), np.maximum(bounds[1], 0.0)
         smooth = smoothing(np.maximum(-low, high))
         low, high = low / smooth, high / smooth
         scale = np.float32((high.max() - low.min()) / 255)
         zero = np.uint8(np.round(-low.min() / scale))
-        weight, weight_scale = quantise_columns(layer.weight * smooth[:, None])
         smoothed = self.node("Mul", [source, self.constant(f"{name}.smooth", (1 / smooth).astype(np.float32))], f"{name}.s")
         factor, offset = self.constant(f"{name}.as", np.array(scale)), self.constant(f"{name}.az", np.array(zero))
         quantised = self.node("QuantizeLinear", [smoothed, factor, offset], f"{name}.q")
-        constants = [
-            self.constant(f"{name}.w", weight),
-            factor,
-            self.constant(f"{name}.ws", weight_scale),
-            offset,
-            self.constant(f"{name}.wz", np.zeros_like(weight_scale, dtype=np.int8)),
-            self.constant(f"{name}.b", layer.bias),
-        ]
-        return self.node("MatMulIntegerToFloat", [quantised, *constants], f"{name}.y", MICROSOFT)
+        products = []
+        for layer in layers:
+            weight, weight_scale = quantise_columns(layer.weight * smooth[:, None])
+            constants = [
+                self.constant(f"{layer.name}.w", weight),
+                factor,
+                self.constant(f"{layer.name}.ws", weight_scale),
+                offset,
+                self.constant(f"{layer.name}.wz", np.zeros_like(weight_scale, dtype=np.int8)),
+                self.constant(f"{layer.name}.b", layer.bias),
+            ]
+            products.append(self.node("MatMulIntegerToFloat", [quantised, *constants], f"{layer.name}.y", MICROSOFT))
+        return products
 
     def add_and_normalise(self, left: str, right: str, norm: str, output: str) -> str:
         """Layer normalisation of a sum. The fused SkipLayerNormalization is six times slower on a CPU."""
@@ -100,7 +109,7 @@ class GraphBuilder:
         return self.node("LayerNormalization", [total, gamma, beta], output, epsilon=EPSILON)
 
     def embeddings(self) -> str:
-        """Word, token type and position, summed and normalised: (tokens, hidden)."""
+        """Word, token type and position, summed and normalised: (passages, tokens, hidden)."""
         table = {n: self.weights[f"embeddings.{n}_embeddings.weight"] for n in ("word", "token_type", "position")}
         if self.ranges is None:
             word = self.node("Gather", [self.constant("word", table["word"]), "ids"], "word.y")
@@ -114,18 +123,12 @@ class GraphBuilder:
         return self.add_and_normalise(word, self.node("Add", [kind, place], "place"), "embeddings.LayerNorm", "x0")
 
     def layer(self, index: int, states: str) -> str:
-        """One transformer layer over (tokens, hidden); only its attention sees padded passages."""
+        """One transformer layer over (passages, tokens, hidden)."""
         prefix, name = f"encoder.layer.{index}", f"l{index}"
-        parts = [self._read(f"{prefix}.attention.self.{part}", part) for part in ("query", "key", "value")]
-        weight, bias = np.concatenate([p.weight for p in parts], axis=1), np.concatenate([p.bias for p in parts])
-        projected = self.linear(states, Linear(f"{name}.qkv", weight, bias))
-        padded = self.node("Gather", [projected, "slots"], f"{name}.padded")
-        split = [f"{name}.{part}" for part in ("query", "key", "value")]
-        self.node("Split", [padded], split, axis=2, num_outputs=3)
-        attended = self.node("MultiHeadAttention", [*split, "", "lengths"], f"{name}.mha", MICROSOFT, num_heads=HEADS)
-        flat = self.node("Reshape", [attended, self.constant("flat", np.array([-1, bias.size // 3]))], f"{name}.flat")
-        packed = self.node("Gather", [flat, "places"], f"{name}.packed")
-        out = self.linear(packed, self._read(f"{prefix}.attention.output.dense", f"{name}.out"))
+        parts = [self._read(f"{prefix}.attention.self.{part}", f"{name}.{part}") for part in ("query", "key", "value")]
+        projected = self.linears(states, f"{name}.qkv", parts)
+        attended = self.node("MultiHeadAttention", projected, f"{name}.mha", MICROSOFT, num_heads=HEADS)
+        out = self.linear(attended, self._read(f"{prefix}.attention.output.dense", f"{name}.out"))
         states = self.add_and_normalise(states, out, f"{prefix}.attention.output.LayerNorm", f"{name}.x1")
         wide = self.linear(states, self._read(f"{prefix}.intermediate.dense", f"{name}.up"))
         active = self.node("Gelu", [wide], f"{name}.gelu", MICROSOFT)
@@ -156,9 +159,8 @@ def build_graph(
 ) -> tuple[ModelProto, dict[str, str]]:
     """The encoder from token ids to features.
 
-    Inputs, for B passages with N tokens in all, attention padded to T: `ids`, `marks`, `positions` (N), `slots` (B, T):
-    which token stands at each padded place; `places` (N): the padded place of each token; `lengths` (B) int32;
-    `pool` (B, 2, T) float32: weights of the mean over the text and of that over the company. Output: `features` (B, 2, hidden).
+    Inputs, for B passages of T tokens each: `ids`, `marks` (B, T); `positions` (T); `pool` (B, 2, T) float32: weights of the
+    mean over the text and of that over the company. Output: `features` (B, 2, hidden).
 
     `ranges` holds for each matrix product the least and greatest value of each input channel, shape (2, inputs); with None
     the graph is float32. `watch_inputs` adds these inputs to the outputs, named in the returned mapping.
@@ -169,14 +171,12 @@ def build_graph(
     states = builder.embeddings()
     for index in range(encoder_layers(weights)):
         states = builder.layer(index, states)
-    padded = builder.node("Gather", [states, "slots"], "states")
-    builder.node("MatMul", ["pool", padded], "features")
+    builder.node("MatMul", ["pool", states], "features")
     watched = list(builder.inputs_of.values()) if watch_inputs else []
-    int64, int32, real = TensorProto.INT64, TensorProto.INT32, TensorProto.FLOAT
-    inputs = [helper.make_tensor_value_info(name, int64, ["n"]) for name in ("ids", "marks", "positions", "places")]
+    int64, real = TensorProto.INT64, TensorProto.FLOAT
+    inputs = [helper.make_tensor_value_info(name, int64, ["b", "t"]) for name in ("ids", "marks")]
     inputs += [
-        helper.make_tensor_value_info("slots", int64, ["b", "t"]),
-        helper.make_tensor_value_info("lengths", int32, ["b"]),
+        helper.make_tensor_value_info("positions", int64, ["t"]),
         helper.make_tensor_value_info("pool", real, ["b", 2, "t"]),
     ]
     outputs = [helper.make_tensor_value_info(name, real, None) for name in ("features", *watched)]

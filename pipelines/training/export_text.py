@@ -93,10 +93,10 @@ def input_ranges(artifact: Artifact, rows: Sequence[Row], threads: int) -> dict[
     sample = rows[:: max(1, len(rows) // CALIBRATION_ROWS)]
     tokens = PassageEncoder(artifact.tokenizer)([marked_passage(row) for row in sample])
     ranges: dict[str, Array] = {}
-    for width, chosen in bucketed(tokens, 32):
-        outputs = dict(zip(names, runtime.run(names, pack([tokens[i] for i in chosen], width)), strict=True))
+    for chosen in bucketed(tokens, 32, step=1):
+        outputs = dict(zip(names, runtime.run(names, pack([tokens[i] for i in chosen])), strict=True))
         for name, source in inputs_of.items():
-            low, high = outputs[source].min(axis=0), outputs[source].max(axis=0)
+            low, high = outputs[source].min(axis=(0, 1)), outputs[source].max(axis=(0, 1))
             if name in ranges:
                 low, high = np.minimum(low, ranges[name][0]), np.maximum(high, ranges[name][1])
             ranges[name] = np.stack([low, high])
