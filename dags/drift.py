@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param
-from squall_tasks import DAG_DEFAULTS, squall_task
+from squall_tasks import DAG_DEFAULTS, PERIOD_END, squall_task
 
 with DAG(
     "drift",
@@ -31,6 +31,6 @@ meaning: that takes labels.
     squall_task(
         "measure",
         'drift --as-of "$AS_OF" --json',
-        values={"AS_OF": "{{ params.as_of or data_interval_end.strftime('%Y-%m-%d') }}"},
+        values={"AS_OF": f"{{{{ params.as_of or {PERIOD_END}.strftime('%Y-%m-%d') }}}}"},
         limit=timedelta(hours=1),
     ).doc_md = "Reads at most 2,000 texts a week, of nine weeks; one transaction."

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param
-from squall_tasks import DAG_DEFAULTS, squall_task
+from squall_tasks import DAG_DEFAULTS, PERIOD_END, squall_task
 
 with DAG(
     "lead_lag",
@@ -30,8 +30,8 @@ stand in the table `lead_lag`, which each run replaces. That one came before the
         "leadlag",
         'leadlag --from "$FIRST" --to "$UNTIL" --json',
         values={
-            "FIRST": "{{ macros.ds_add(params.until or data_interval_end.strftime('%Y-%m-%d'), -params.days) }}",
-            "UNTIL": "{{ params.until or data_interval_end.strftime('%Y-%m-%d') }}",
+            "FIRST": f"{{{{ macros.ds_add(params.until or {PERIOD_END}.strftime('%Y-%m-%d'), -params.days) }}}}",
+            "UNTIL": f"{{{{ params.until or {PERIOD_END}.strftime('%Y-%m-%d') }}}}",
         },
         limit=timedelta(hours=2),
     ).doc_md = "Reads daily sums of mood and closes; one transaction."

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param
-from squall_tasks import DAG_DEFAULTS, squall_task
+from squall_tasks import DAG_DEFAULTS, PERIOD_END, squall_task
 
 with DAG(
     "prices",
@@ -26,6 +26,6 @@ session that day is looked up in its calendar: on weekends and holidays, and whi
     squall_task(
         "close",
         'ingest close --day "$DAY" --json',
-        values={"DAY": "{{ params.day or data_interval_end.strftime('%Y-%m-%d') }}"},
+        values={"DAY": f"{{{{ params.day or {PERIOD_END}.strftime('%Y-%m-%d') }}}}"},
         limit=timedelta(hours=1),
     ).doc_md = "Yahoo may refuse for a while; it is asked again with growing pauses."

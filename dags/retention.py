@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param
-from squall_tasks import DAG_DEFAULTS, squall_task
+from squall_tasks import DAG_DEFAULTS, PERIOD_END, squall_task
 
 with DAG(
     "retention",
@@ -26,6 +26,6 @@ they were made of; incidents keep their evidence.
     squall_task(
         "retain",
         'db retain --as-of "$AS_OF" --json',
-        values={"AS_OF": "{{ params.as_of or data_interval_end.strftime('%Y-%m-%dT%H:%M:%S') }}"},
+        values={"AS_OF": f"{{{{ params.as_of or {PERIOD_END}.strftime('%Y-%m-%dT%H:%M:%S') }}}}"},
         limit=timedelta(hours=2),
     ).doc_md = "Small transactions only: it may be killed at any point, and goes on where it was."

@@ -4,7 +4,7 @@ import os
 from datetime import timedelta
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param
-from squall_tasks import DAG_DEFAULTS, squall_task
+from squall_tasks import DAG_DEFAULTS, PERIOD_END, squall_task
 
 KEPT = os.environ.get("LEARNING_DIR") or f"{os.environ.get('SQUALL_HOME', '.squall')}/learning"
 NAME = "{{ run_id | replace(':', '-') | replace('+', '-') }}"
@@ -47,7 +47,7 @@ the one before has finished: training goes on from its checkpoint.
     dataset = squall_task(
         "dataset",
         'dataset build --to "$DATA" --as-of "$AS_OF" --json',
-        values={**DATA, "AS_OF": "{{ (params.as_of or data_interval_end.strftime('%Y-%m-%dT%H:%M:%S'))[:19] }}"},
+        values={**DATA, "AS_OF": f"{{{{ (params.as_of or {PERIOD_END}.strftime('%Y-%m-%dT%H:%M:%S'))[:19] }}}}"},
         limit=timedelta(hours=1),
         well=(),
     )

@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 CALLBACK_LIMIT_S = 120
+PERIOD_END = "(data_interval_end if data_interval_end is defined else dag_run.run_after)"
+"""In a template: where the run's period ends. A run that is triggered without a logical date has none: it ends now."""
 DAG_DEFAULTS: dict[str, Any] = {"start_date": START, "catchup": False, "max_active_runs": 1, "tags": ["squall"]}
 """No overlap, and no runs for the past: each command catches up by itself."""
 

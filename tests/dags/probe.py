@@ -1,6 +1,7 @@
 """Runs in Airflow's environment, and prints one line of JSON last: what the DAGs are, or what became of a run of one.
 
-`python probe.py list`, or `python probe.py run DAG CONF`, where CONF is a JSON object; a run tries each task once.
+`python probe.py list`, or `python probe.py run DAG CONF [undated]`, where CONF is a JSON object; a run tries each task once.
+An undated run has no logical date, and so no period, as when a person or a program triggers it.
 """
 
 import json
@@ -22,7 +23,8 @@ def main() -> None:
     dag = bag.dags[sys.argv[2]]
     for task in dag.tasks:
         task.retries = 0
-    run = dag.test(run_conf=json.loads(sys.argv[3]))
+    dated: dict[str, Any] = {"logical_date": None} if sys.argv[4:] == ["undated"] else {}
+    run = dag.test(run_conf=json.loads(sys.argv[3]), **dated)
     print(json.dumps({"state": run.state, "tasks": {one.task_id: one.state for one in run.get_task_instances()}}))
 
 

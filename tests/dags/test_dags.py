@@ -134,6 +134,11 @@ def test_retention_runs_for_its_period_and_a_second_run_changes_nothing(environm
     assert query(services, count)[0][0] == after
 
 
+@pytest.mark.parametrize(("dag", "tasks"), [("drift", {"measure": "success"}), ("prices", {"close": "skipped"})])
+def test_a_run_without_a_date_ends_its_period_now(environment: dict[str, str], dag: str, tasks: dict[str, str]) -> None:
+    assert probe(environment, "run", dag, "{}", "undated") == {"state": "success", "tasks": tasks}
+
+
 def test_lead_and_lag_of_nothing_is_nothing(environment: dict[str, str], services: Addresses) -> None:
     run = probe(environment, "run", "lead_lag", '{"until": "2025-06-01", "days": 90}')
     assert run == {"state": "success", "tasks": {"leadlag": "success"}}
