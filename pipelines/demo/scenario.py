@@ -115,15 +115,11 @@ def load_bars() -> "pd.DataFrame":
     """Real daily bars of the five companies from 2011-01-03 to 2013-02-28, by start and ticker.
 
     Columns `ticker, start, open, high, low, close, volume`: prices in US dollars as traded (no adjustment), `start` the
-    session's opening in UTC (09:30 in New York). Raises ModuleNotFoundError with advice where `bokeh_sampledata` is
-    not installed.
+    session's opening in UTC (09:30 in New York). Raises ModuleNotFoundError where `bokeh_sampledata` is not installed.
     """
     import pandas as pd
 
-    try:
-        path = resources.files("bokeh_sampledata").joinpath("_data", "stocks.csv.gz")
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError("the demo's price bars are missing: pip install 'squall[demo]'") from error
+    path = resources.files("bokeh_sampledata").joinpath("_data", "stocks.csv.gz")
     with path.open("rb") as file:
         bars = pd.read_csv(file, compression="gzip").rename(columns=str.lower)
     wanted = bars["ticker"].isin([names.ticker for names in COMPANIES.values()])

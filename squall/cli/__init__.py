@@ -38,6 +38,13 @@ from squall.cli import (
 )
 from squall.errors import UserError
 
+EXTRAS = {
+    **dict.fromkeys(("torch", "transformers", "peft", "sklearn"), "train"),
+    "statsmodels": "leadlag",
+    "bokeh_sampledata": "demo",
+}
+"""Packages that few commands need, and the extra that brings each."""
+
 app = typer.Typer(
     name="squall",
     help="Watches what the world says about listed companies, and warns, with evidence, when negative sentiment surges.",
@@ -84,6 +91,12 @@ def main() -> None:
     except UserError as error:
         print(f"squall: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in EXTRAS:
+            raise
+        print(f"squall: this needs {package}: pip install 'squall[{EXTRAS[package]}]'", file=sys.stderr)
+        sys.exit(1)
     except Exception as error:
         from squall.db.engine import explain
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from squall.errors import UsageError, UserError
+from squall.errors import UsageError
 from squall.settings import get_settings
 
 if TYPE_CHECKING:
@@ -27,10 +27,8 @@ def leadlag(
 
     That one came before the other says nothing of causes. The first 60 % of the sessions find, the rest confirms.
     """
-    try:
-        import statsmodels  # noqa: F401
-    except ImportError:
-        raise UserError("leadlag needs statsmodels: pip install 'squall[leadlag]'") from None
+    import statsmodels  # noqa: F401  (asked for before anything is read)
+
     from pipelines.maintenance.lead_lag import lead_lag
     from pipelines.maintenance.lead_lag_store import read_sessions, replace_findings
     from squall.cli.reading import writing

@@ -48,3 +48,15 @@ def test_a_database_that_is_away_is_said_in_one_line(
     said = capsys.readouterr().err
     assert (ended.value.code, said.count("\n")) == (1, 1)
     assert "cannot reach the database" in said
+
+
+@pytest.mark.parametrize(("words", "package", "extra"), [("train text", "torch", "train"), ("leadlag", "statsmodels", "leadlag")])
+def test_a_package_that_is_not_installed_is_said_in_one_line(
+    words: str, package: str, extra: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.setattr(sys, "argv", ["squall", *words.split()])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == f"squall: this needs {package}: pip install 'squall[{extra}]'\n"
