@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.chart import SIZE
+from models.chart_image import SIZE
 from pipelines.training.evaluate_charts import chart_figures, draw_received, styles
 
 
