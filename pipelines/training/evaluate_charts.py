@@ -29,6 +29,8 @@ Figures = dict[str, Any]
 Drawing = Callable[[Array, random.Random], Array]
 
 CHARTS = "charts.parquet"
+RECEIVED = "mplfinance"
+"""The style that stands for charts as they are received: drawn by others, and never seen in training."""
 LOOKS = ("yahoo", "charles", "nightclouds", "classic", "binance")
 """Styles of mplfinance."""
 
@@ -57,7 +59,7 @@ def styles() -> dict[str, Drawing]:
         return as_input(draw_weeks(weeks, PLAIN if rng is None else random_style(rng)))
 
     found: dict[str, Drawing] = {"plain": lambda weeks, _: own(weeks, None), "random": own}
-    return found | ({"mplfinance": draw_received} if importlib.util.find_spec("mplfinance") else {})
+    return found | ({RECEIVED: draw_received} if importlib.util.find_spec("mplfinance") else {})
 
 
 def write_chart_predictions(encoder: ChartEncoder, data: StockNet, before: str, count: int, out: Path) -> None:
