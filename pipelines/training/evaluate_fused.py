@@ -71,8 +71,11 @@ def read_predictions(out: Path) -> Finished:
     return Finished(dict(predictions), [told for runs in whole.values() for told, _ in runs], charts)
 
 
-def figures(finished: Finished) -> Figures:
-    """Every figure: of each task and model accuracy, MCC and average precision over seeds, differences, and the ablation."""
+def figures(finished: Finished, masked: Finished | None = None) -> Figures:
+    """Every figure: of each task and model accuracy, MCC and average precision over seeds, differences, and the ablation.
+
+    `masked` are runs of the same splits whose texts named no company.
+    """
     result: Figures = {"made": made(finished.summaries), "tasks": {}}
     for task in TASKS:
         models = {
@@ -96,7 +99,30 @@ def figures(finished: Finished) -> Figures:
     imagined = {name: imputation_figures(frames) for name, frames in dev.items() if name.endswith("-gan")}
     result["imputation"] = {name: own for name, own in imagined.items() if own}
     result["charts"] = {} if finished.charts is None else chart_figures(finished.charts)
+    result["masked"] = masked_figures(finished, masked) if masked else {}
     return result
+
+
+def masked_figures(named: Finished, masked: Finished) -> Figures:
+    """Accuracy of the market-adjusted direction with names masked, and less the same with names, over the seeds that both have.
+
+    Raises:
+        UserError: they were made on different splits.
+    """
+    told: Figures = {}
+    for group, hidden in masked.predictions.items():
+        seeds = sorted(hidden.keys() & named.predictions.get(group, {}).keys())
+        if group.split("/")[0] != "adjusted" or not seeds:
+            continue
+        pairs = [[own[own["part"] == "test"] for own in (hidden[seed], named.predictions[group][seed])] for seed in seeds]
+        if any(set(one["split"]) != set(other["split"]) for one, other in pairs):
+            raise UserError("the runs with names and those without were made on different splits")
+        right = [np.mean([accuracy(frame) for frame in frames], axis=0) for frames in zip(*pairs, strict=True)]
+        days = pairs[0][0].loc[pairs[0][0]["direction"].notna(), "day"].to_numpy()
+        told[group.split("/")[1]] = spread([accuracy(one).mean() for one, _ in pairs], "accuracy") | {
+            "less_named": _rounded(mean_difference(days, *right))
+        }
+    return told
 
 
 def made(summaries: list[Figures]) -> Figures:

@@ -9,16 +9,18 @@ import pytest
 
 from pipelines.training.bootstrap import average_precision, day_weights, mean_difference, precision_difference
 from pipelines.training.evaluate_fused import (
+    Finished,
     ablation_figures,
     direction_figures,
     impact_figures,
     imputation_figures,
+    masked_figures,
     trusts,
     uncorrected_figures,
 )
 from pipelines.training.fused_config import DEFAULT, FusedConfig, read_config, runs_of
 from pipelines.training.fused_report import BEGIN, report_text, write_results
-from squall.errors import UsageError
+from squall.errors import UsageError, UserError
 
 RNG = np.random.default_rng(1)
 DAYS = np.repeat(np.arange(40), 10)
@@ -149,6 +151,23 @@ def test_a_variant_is_judged_against_the_default_over_days() -> None:
     assert "less_default" not in told["mlp-attention"]
     table = report_text({"made": MADE, "tasks": {}, "ablation": told, "imputation": {}, "charts": {}})
     assert "The default is not within noise of the best: better are nmf-concat." in table
+
+
+def finished(skill: float, split: str = "one") -> Finished:
+    frame = predictions(skill).assign(part="test", split=split)
+    return Finished({"adjusted/fused": {1: frame}, "raw/fused": {1: frame}, "adjusted/text": {2: frame}}, [])
+
+
+def test_masked_names_are_judged_beside_the_same_runs_with_names() -> None:
+    named = finished(1.0)
+    del named.predictions["adjusted/text"]
+    told = masked_figures(named, finished(0.0))
+    assert list(told) == ["fused"]
+    assert told["fused"]["less_named"][2] < 0
+    page = report_text({"made": MADE, "tasks": {}, "ablation": {}, "imputation": {}, "charts": {}, "masked": told})
+    assert "| fused | 1 | 0." in page
+    with pytest.raises(UserError, match="different splits"):
+        masked_figures(named, finished(0.0, "another"))
 
 
 def test_what_is_imagined_is_judged_beside_ridge_where_all_is_known() -> None:
