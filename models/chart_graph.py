@@ -29,7 +29,7 @@ def build_chart_graph(tensors: Mapping[str, Array], attributes: Sequence[str]) -
     from onnx import TensorProto, helper, numpy_helper
 
     weights = {name: value.astype(np.float32) for name, value in tensors.items() if value.dtype.kind == "f"}
-    constants: dict[str, Array] = {"half": np.float32(127.5), "one": np.float32(1)}
+    constants: dict[str, Array] = {"half": np.array(127.5, np.float32), "one": np.array(1, np.float32)}
     nodes = [
         helper.make_node("Cast", ["images"], ["pixels"], to=TensorProto.FLOAT),
         helper.make_node("Div", ["pixels", "half"], ["scaled"]),
