@@ -15,6 +15,7 @@ from models.fusion import FusedInputs
 from models.heads import DIGITS
 from models.passages import Passage
 from models.shares import shapley_shares
+from models.windows import VOLATILITIES
 
 Array = np.ndarray[Any, Any]
 
@@ -22,14 +23,14 @@ Array = np.ndarray[Any, Any]
 class Known(NamedTuple):
     """What is known of a company at an instant.
 
-    `passages` with the day of each in `slots` (0 is five days ago, 5 the day itself), oldest first; `window` as
-    `windows.price_window` gives it and the 60-day `volatility`; `image` as `chart.read_image` gives it. Anything may be missing.
+    `passages` with the day of each in `slots` (0 is five days ago, 5 the day itself), oldest first; `window` and `volatilities`
+    as the functions of `windows` give them; `image` as `chart_image.read_image` gives it. Anything may be missing.
     """
 
     passages: Sequence[Passage] = ()
     slots: Sequence[int] = ()
     window: Array | None = None
-    volatility: float | None = None
+    volatilities: Array | None = None
     image: Array | None = None
 
 
@@ -89,14 +90,14 @@ class FusedScorer:
         price, chart = self.artifact.price, self.artifact.chart
         empty = {m: torch.zeros(1, len(network.get_buffer(f"mean_{m}"))) for m in (1, 2)}
         mask = [*(counts > 0).tolist(), known.window is not None, known.image is not None]
-        level = np.log(known.volatility) if known.volatility else np.nan
+        levels = np.full(len(VOLATILITIES), np.nan) if known.volatilities is None else known.volatilities
         with torch.inference_mode():
             return FusedInputs(
                 torch.from_numpy(days).unsqueeze(0),
                 empty[1] if known.window is None else price(torch.from_numpy(known.window).unsqueeze(0)),
                 empty[2] if known.image is None else chart(torch.from_numpy(known.image).unsqueeze(0)),
                 torch.tensor([mask]),
-                torch.tensor([level], dtype=torch.float32),
+                torch.from_numpy(levels).float().unsqueeze(0),
             )
 
 

@@ -13,25 +13,24 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from models.alignment import ALIGNMENTS, MODALITIES, WIDTH, Alignment, AlignmentName, contrastive_loss
+from models.corrected import DirectionHead, ImpactHead
 from models.joint import JOINTS, GanJoint, JointName
-
-HEAD_DROPOUT = 0.2
-IMPACT_WIDTH = 8
+from models.windows import VOLATILITIES
 
 
 class FusedInputs(NamedTuple):
     """A batch of items.
 
     `texts` (rows, slots, width): each day's mean text vector; `price` and `chart` (rows, width); `mask` (rows, slots + 2) bool
-    says what is there; `volatility` (rows): logarithm of the 60-day volatility, nan where unknown; it goes with the price. What
-    the mask leaves out is not read.
+    says what is there; `volatilities` (rows, 7): see `windows.volatilities`, nan where unknown; they go with the price. What the
+    mask leaves out is not read.
     """
 
     texts: Tensor
     price: Tensor
     chart: Tensor
     mask: Tensor
-    volatility: Tensor
+    volatilities: Tensor
 
 
 class FusedOutputs(NamedTuple):
@@ -64,26 +63,19 @@ class LossWeights(NamedTuple):
 class FusedNetwork(nn.Module):
     """See the module. `slots` is the number of days that texts come from, `widths` those of the three modalities."""
 
-    volatility_moments: Tensor
-
     def __init__(self, alignment: AlignmentName, joint: JointName, slots: int, widths: Sequence[int]) -> None:
         super().__init__()
         self.slots = slots
         for m, width in enumerate(widths):
             self.register_buffer(f"mean_{m}", torch.zeros(width))
             self.register_buffer(f"std_{m}", torch.ones(width))
-        self.register_buffer("volatility_moments", torch.tensor([0.0, 1.0]))
         self.alignment: Alignment = ALIGNMENTS[alignment](widths)
         self.joint = JOINTS[joint](slots)
         self.decoders = nn.ModuleList(
             nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.GELU(), nn.Linear(WIDTH, width)) for width in widths
         )
-        self.direction = nn.Sequential(nn.Dropout(HEAD_DROPOUT), nn.Linear(WIDTH, 1))
-        narrow, last = nn.Linear(WIDTH, IMPACT_WIDTH), nn.Linear(IMPACT_WIDTH, 1)
-        # It starts as a function of volatility alone, and has to learn to be more.
-        nn.init.zeros_(last.weight)
-        self.impact = nn.Sequential(nn.Dropout(HEAD_DROPOUT), narrow, nn.Tanh(), last)
-        self.impact_volatility = nn.Linear(2, 1)
+        self.direction = DirectionHead(WIDTH)
+        self.impact = ImpactHead(WIDTH, len(VOLATILITIES))
 
     def fit(self, inputs: FusedInputs) -> None:
         """Fit scalers and alignment on training rows."""
@@ -93,12 +85,14 @@ class FusedNetwork(nn.Module):
             if len(there) > 1:
                 self.get_buffer(f"mean_{m}").copy_(there.mean(dim=0))
                 self.get_buffer(f"std_{m}").copy_(there.std(dim=0).clamp_min(1e-3))
-        known = inputs.volatility[~inputs.volatility.isnan()]
-        if len(known) > 1:
-            self.volatility_moments.copy_(torch.stack([known.mean(), known.std().clamp_min(1e-3)]))
         complete = present.all(dim=1)
         if complete.any():
             self.alignment.fit([self._standard(m, view[complete]) for m, view in enumerate(vectors)])
+
+    def fit_heads(self, volatilities: Tensor, targets: Targets) -> None:
+        """Fit what the heads begin with on training rows."""
+        self.direction.fit(targets.direction)
+        self.impact.fit(volatilities, targets.fall)
 
     def forward(self, inputs: FusedInputs) -> FusedOutputs:
         """Score a batch; any part of the mask, or all of it, may be absent."""
@@ -106,12 +100,12 @@ class FusedNetwork(nn.Module):
 
     def _score(self, tokens: Tensor, inputs: FusedInputs) -> FusedOutputs:
         fused = self.joint(tokens, inputs.mask)
-        known = ~inputs.volatility.isnan() & inputs.mask[:, self.slots]
-        mean, std = self.volatility_moments
-        standard = torch.where(known, (inputs.volatility - mean) / std, torch.zeros_like(inputs.volatility))
-        context = torch.stack([standard, known.to(standard.dtype)], dim=1)
-        impact = self.impact(fused) + self.impact_volatility(context)
-        return FusedOutputs(self.direction(fused).squeeze(1), impact.squeeze(1), fused, tokens)
+        impact = self.impact(fused, inputs.volatilities, self.volatility_known(inputs))
+        return FusedOutputs(self.direction(fused), impact, fused, tokens)
+
+    def volatility_known(self, inputs: FusedInputs) -> Tensor:
+        """Which items have volatilities and may be judged by them, (rows) bool."""
+        return ~inputs.volatilities.isnan().any(dim=1) & inputs.mask[:, self.slots]
 
     def tokens(self, inputs: FusedInputs) -> Tensor:
         """The aligned tokens, (rows, slots + 2, 128), zeros where there is nothing."""

@@ -11,19 +11,25 @@ Array = np.ndarray[Any, Any]
 BARS = 60
 FEATURES = ("return", "gap", "range", "place of close", "volume", "return less the market's")
 LIMIT = 6.0
+HORIZONS = (60, 20, 5)
+VOLATILITIES = ("of 60 days", *(f"{kind} of {days} days" for kind in ("less the market's", "range") for days in HORIZONS))
+FLOOR = 1e-4
 CHART_DAYS = 250
 
 ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "trend": ("falling", "sideways", "rising"),
-    "move": ("below 10 %", "10 to 25 %", "above 25 %"),
+    "move": ("small", "middling", "large"),
     "volatility": ("calm", "usual", "wild"),
     "volume": ("fading", "steady", "growing"),
     "last": ("down", "up"),
 }
-"""What the heads of the chart encoder say, each with its classes."""
-MOVES = (0.10, 0.25)
-WEEKLY_VOLATILITY = (0.022, 0.034)
-"""Standard deviation of weekly returns: below the first calm, from the second on wild."""
+"""What the heads of the chart encoder say, each with its classes.
+
+An image without a legible scale shows no percentages: sizes are parts of the range of prices that it shows.
+"""
+MOVES = (0.4, 0.7)
+SWINGS = (0.0875, 0.115)
+"""Standard deviation of a bar's log return in the range of log closes: below the first calm, from the second on wild."""
 VOLUME_SHIFT = 0.1
 
 
@@ -50,12 +56,19 @@ def price_window(values: Array, market: Array) -> Array | None:
     return np.asarray(np.clip(window, -LIMIT, LIMIT), dtype=np.float32)
 
 
-def volatility(adjusted: Array) -> float | None:
-    """Standard deviation of the last 60 daily returns of these closes; None when there are fewer."""
-    if len(adjusted) <= BARS:
+def volatilities(values: Array, market: Array) -> Array | None:
+    """Logarithms of VOLATILITIES up to the last bar, (7) float64; None when there are fewer than 61 bars. See `price_window`.
+
+    Of the last 60 days: standard deviation of returns; of 60, 20 and 5 days: mean size of returns less the market's, and mean
+    range from high to low.
+    """
+    if len(values) <= BARS:
         return None
-    recent = adjusted[-BARS - 1 :]
-    return float(np.std(recent[1:] / recent[:-1] - 1, ddof=1))
+    recent = values[-BARS - 1 :]
+    returns = recent[1:, 4] / recent[:-1, 4] - 1
+    apart, ranges = np.abs(returns - market[-BARS:]), np.log(recent[1:, 1] / recent[1:, 2])
+    levels = [returns.std(ddof=1), *(own[-days:].mean() for own in (apart, ranges) for days in HORIZONS)]
+    return np.asarray(np.log(np.maximum(levels, FLOOR)))
 
 
 def weekly(values: Array) -> Array:
@@ -71,16 +84,16 @@ def weekly(values: Array) -> Array:
     return np.column_stack((opened[first], highest, lowest, close[last], np.add.reduceat(volume, first)))
 
 
-def chart_attributes(weeks: Array) -> Array:
-    """The class of each of ATTRIBUTES of a chart of these weeks (see `weekly`), (5) int64.
+def chart_attributes(bars: Array) -> Array:
+    """The class of each of ATTRIBUTES of a chart of these bars (open, high, low, close, volume), (5) int64.
 
-    Trend is the slope of a line through the weekly log closes over the chart, sideways where it
-    adds up to less than half of what chance alone would move the price; move is the first open to the last close.
+    Trend is the slope of a line through the log closes over the chart, sideways where it adds up to less than half of what chance
+    alone would move the price; move is from the first open to the last close, in parts of the range from the lowest to the
+    highest price; volume compares the later half with the earlier.
     """
-    close, traded = np.log(weeks[:, 3]), weeks[:, 4]
-    change = weeks[-1, 3] / weeks[0, 0] - 1
-    returns = np.diff(close)
-    spread = float(returns.std()) if len(returns) > 1 else 0.0
+    close, traded = np.log(bars[:, 3]), bars[:, 4]
+    move = abs(bars[-1, 3] - bars[0, 0]) / max(bars[:, 1].max() - bars[:, 2].min(), 1e-9)
+    spread = float(np.diff(close).std()) if len(close) > 2 else 0.0
     drift = float(np.polyfit(np.arange(len(close)), close, 1)[0]) * len(close) if len(close) > 2 else 0.0
     band = max(0.5 * spread * np.sqrt(len(close)), 0.01)
     half = len(traded) // 2
@@ -88,9 +101,9 @@ def chart_attributes(weeks: Array) -> Array:
     return np.array(
         [
             1 + int(drift > band) - int(drift < -band),
-            int(np.searchsorted(MOVES, abs(change))),
-            int(np.searchsorted(WEEKLY_VOLATILITY, spread)),
+            int(np.searchsorted(MOVES, move)),
+            int(np.searchsorted(SWINGS, spread / max(float(np.ptp(close)), 1e-9))),
             1 + int(shift > VOLUME_SHIFT) - int(shift < -VOLUME_SHIFT),
-            int(weeks[-1, 3] >= weeks[-1, 0]),
+            int(bars[-1, 3] >= bars[-1, 0]),
         ]
     )

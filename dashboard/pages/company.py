@@ -9,6 +9,7 @@ from dash import Dash, Input, Output, Patch, State, dcc, html, no_update
 from dashboard import figures, formats
 from dashboard.clientside import attributes, clientside
 from dashboard.components import marks
+from dashboard.components.chart_words import chart_words
 from dashboard.components.movers import tones_table
 from dashboard.components.news import TALL, news_grid, news_rows
 from dashboard.components.panels import code, empty, page, panel
@@ -303,4 +304,6 @@ def _received(context: Context, company_id: str, now: datetime) -> list[Any]:
         className="received",
     )
     note = html.Span(["up to ", marks.moment(row.end), f", from {row.source or 'an unnamed source'}"])
-    return [panel("Received chart", image, name="received", note=note)]
+    told = chart_words(context.reader, row.id)
+    shown = [image, html.P(told[0], title=f"as read by {told[1]}", className="note", id="chart-words")] if told else image
+    return [panel("Received chart", shown, name="received", note=note)]

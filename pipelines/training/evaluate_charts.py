@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from models.chart import ChartEncoder, read_image
+from models.chart import ChartEncoder
+from models.chart_image import as_input, read_image
 from models.windows import ATTRIBUTES, CHART_DAYS, chart_attributes, weekly
-from pipelines.ingest.drawing import PLAIN, draw_weeks, random_style
+from pipelines.ingest.drawing import PLAIN, draw_weeks
+from pipelines.training.chart_styles import random_style
 from pipelines.training.pretrain import CHART_COLUMNS
 from pipelines.training.stocknet import StockNet
 
@@ -27,6 +29,8 @@ Figures = dict[str, Any]
 Drawing = Callable[[Array, random.Random], Array]
 
 CHARTS = "charts.parquet"
+RECEIVED = "mplfinance"
+"""The style that stands for charts as they are received: drawn by others, and never seen in training."""
 LOOKS = ("yahoo", "charles", "nightclouds", "classic", "binance")
 """Styles of mplfinance."""
 
@@ -52,10 +56,10 @@ def styles() -> dict[str, Drawing]:
     """How charts are drawn: plain, in a random style of ours, and by mplfinance where that is installed."""
 
     def own(weeks: Array, rng: random.Random | None) -> Array:
-        return np.asarray(draw_weeks(weeks, PLAIN if rng is None else random_style(rng))).transpose(2, 0, 1)
+        return as_input(draw_weeks(weeks, PLAIN if rng is None else random_style(rng)))
 
     found: dict[str, Drawing] = {"plain": lambda weeks, _: own(weeks, None), "random": own}
-    return found | ({"mplfinance": draw_received} if importlib.util.find_spec("mplfinance") else {})
+    return found | ({RECEIVED: draw_received} if importlib.util.find_spec("mplfinance") else {})
 
 
 def write_chart_predictions(encoder: ChartEncoder, data: StockNet, before: str, count: int, out: Path) -> None:

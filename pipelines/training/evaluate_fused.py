@@ -71,8 +71,11 @@ def read_predictions(out: Path) -> Finished:
     return Finished(dict(predictions), [told for runs in whole.values() for told, _ in runs], charts)
 
 
-def figures(finished: Finished) -> Figures:
-    """Every figure: of each task and model accuracy, MCC and average precision over seeds, differences, and the ablation."""
+def figures(finished: Finished, masked: Finished | None = None) -> Figures:
+    """Every figure: of each task and model accuracy, MCC and average precision over seeds, differences, and the ablation.
+
+    `masked` are runs of the same splits whose texts named no company.
+    """
     result: Figures = {"made": made(finished.summaries), "tasks": {}}
     for task in TASKS:
         models = {
@@ -86,7 +89,7 @@ def figures(finished: Finished) -> Figures:
             if task == "adjusted":
                 result["falls"] = {name: impact_figures(frames) for name, frames in models.items()}
                 if "fused" in models:
-                    result["impact"] = result["falls"]["fused"]
+                    result["impact"] = result["falls"]["fused"] | {"uncorrected": uncorrected_figures(models["fused"])}
     dev = {
         group.split("/")[1]: [frame[frame["part"] == "dev"] for frame in seeds.values()]
         for group, seeds in finished.predictions.items()
@@ -96,7 +99,30 @@ def figures(finished: Finished) -> Figures:
     imagined = {name: imputation_figures(frames) for name, frames in dev.items() if name.endswith("-gan")}
     result["imputation"] = {name: own for name, own in imagined.items() if own}
     result["charts"] = {} if finished.charts is None else chart_figures(finished.charts)
+    result["masked"] = masked_figures(finished, masked) if masked else {}
     return result
+
+
+def masked_figures(named: Finished, masked: Finished) -> Figures:
+    """Accuracy of the market-adjusted direction with names masked, and less the same with names, over the seeds that both have.
+
+    Raises:
+        UserError: they were made on different splits.
+    """
+    told: Figures = {}
+    for group, hidden in masked.predictions.items():
+        seeds = sorted(hidden.keys() & named.predictions.get(group, {}).keys())
+        if group.split("/")[0] != "adjusted" or not seeds:
+            continue
+        pairs = [[own[own["part"] == "test"] for own in (hidden[seed], named.predictions[group][seed])] for seed in seeds]
+        if any(set(one["split"]) != set(other["split"]) for one, other in pairs):
+            raise UserError("the runs with names and those without were made on different splits")
+        right = [np.mean([accuracy(frame) for frame in frames], axis=0) for frames in zip(*pairs, strict=True)]
+        days = pairs[0][0].loc[pairs[0][0]["direction"].notna(), "day"].to_numpy()
+        told[group.split("/")[1]] = spread([accuracy(one).mean() for one, _ in pairs], "accuracy") | {
+            "less_named": _rounded(mean_difference(days, *right))
+        }
+    return told
 
 
 def made(summaries: list[Figures]) -> Figures:
@@ -110,7 +136,17 @@ def made(summaries: list[Figures]) -> Figures:
         "threads": max(int(told["threads"]) for told in summaries),
         "cpu_seconds": round(float(np.median([told["cpu_seconds"] for told in summaries])), 1),
         "default": f"{plain[0]['alignment']}-{plain[0]['joint']}" if plain else None,
+        "trusts": trusts(summaries),
     }
+
+
+def trusts(summaries: list[Figures]) -> Figures:
+    """Of the fused model in each task how far each head's correction is trusted, as a mean over runs."""
+    found: defaultdict[str, list[Figures]] = defaultdict(list)
+    for told in summaries:
+        if told["run"]["model"] == "fused" and not told["run"]["group"].startswith("ablation/"):
+            found[told["run"]["task"]].append(told["trusts"])
+    return {task: {head: round(float(np.mean([one[head] for one in own])), 3) for head in own[0]} for task, own in found.items()}
 
 
 def ablation_figures(dev: dict[str, list[pd.DataFrame]], default: str | None) -> Figures:
@@ -160,7 +196,7 @@ def direction_figures(models: dict[str, list[pd.DataFrame]], paper: bool) -> Fig
     }
     if "fused" in judged:
         always = first["direction"].to_numpy()
-        against = {**{name: right[name] for name in PARTS if name in right}, "always_up": always}
+        against = {**{name: right[name] for name in PARTS if name in right}, "always_up": always, "always_down": 1 - always}
         told["fused_less"] = {name: _rounded(mean_difference(days, right["fused"], other)) for name, other in against.items()}
     return told
 
@@ -180,6 +216,18 @@ def impact_figures(frames: list[pd.DataFrame]) -> Figures:
         "volatility_average_precision": round(average_precision(truth, volatility, flat), 4),
         "less_volatility": _rounded(gap),
         "ships": gap.low > 0,
+    }
+
+
+def uncorrected_figures(frames: list[pd.DataFrame]) -> Figures:
+    """Figures of the impact head's regression on volatilities by itself; what the correction adds to its average precision."""
+    known = [frame[frame["volatility"].notna()] for frame in frames]
+    corrected, alone = ([frame[name].to_numpy() for frame in known] for name in ("p_fall", "p_fall_uncorrected"))
+    # The regression has no seed: it is the same in every run of a fold.
+    gap = precision_difference(known[0]["day"].to_numpy(), known[0]["fall"].to_numpy(), corrected, alone[0], PRECISION_DRAWS)
+    return {
+        **impact_figures([frame.assign(p_fall=frame["p_fall_uncorrected"]) for frame in frames[:1]]),
+        "correction_adds": _rounded(gap),
     }
 
 

@@ -69,7 +69,7 @@ class FusedData:
             torch.from_numpy(self.vectors.price[rows]),
             torch.from_numpy(self.vectors.chart[rows]),
             torch.from_numpy(mask),
-            torch.from_numpy(np.log(self.vectors.volatility[rows])).float(),
+            torch.from_numpy(self.vectors.volatilities[rows]).float(),
         )
 
     def targets(self, rows: Array) -> Targets:

@@ -19,10 +19,12 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from models.chart import CHART_WIDTH, ChartEncoder
+from models.chart_image import as_input
 from models.fused_artifact import TextReduction
 from models.price import PRICE_WIDTH, PriceEncoder
-from models.windows import ATTRIBUTES, BARS, chart_attributes, price_window, volatility, weekly
-from pipelines.ingest.drawing import PLAIN, draw_weeks, random_style
+from models.windows import ATTRIBUTES, BARS, VOLATILITIES, chart_attributes, price_window, volatilities, weekly
+from pipelines.ingest.drawing import PLAIN, Style, draw_weeks
+from pipelines.training.chart_styles import random_style
 from pipelines.training.stocknet import Items, StockNet, market_returns
 
 Array = np.ndarray[Any, Any]
@@ -31,6 +33,8 @@ Report = Callable[[str, int, int], None]
 MIN_CHART_BARS = 60
 PCA_ROWS = 8_192
 CHART_COLUMNS = [0, 1, 2, 3, 5]
+UNREADABLE = -100
+"""What `cross_entropy` leaves out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +76,15 @@ class Encoders(NamedTuple):
 class ItemVectors(NamedTuple):
     """What is known of an item's price and chart before its day; rows of absent ones are zeros.
 
-    `price` (n, 64) and `chart` (n, 64) float32 with `has_price`, `has_chart` (n); `volatility` (n) of 60 days, nan where unknown.
+    `price` (n, 64) and `chart` (n, 64) float32 with `has_price`, `has_chart` (n); `volatilities` (n, 7) as
+    `windows.volatilities` gives them, nan where unknown.
     """
 
     price: Array
     chart: Array
     has_price: Array
     has_chart: Array
-    volatility: Array
+    volatilities: Array
 
 
 def pretrained(data: StockNet, recipe: PretrainRecipe, folder: Path, report: Report) -> tuple[Encoders, str]:
@@ -131,7 +136,10 @@ def train_chart(encoder: ChartEncoder, data: StockNet, recipe: PretrainRecipe, r
 
 
 def drawn_charts(data: StockNet, before: str, count: int, rng: random.Random) -> tuple[Tensor, Tensor]:
-    """Charts in random styles of bars before the date: images (count, 3, 224, 224) uint8, attributes (count, 5) int64."""
+    """Charts in random styles of bars before the date: images (count, 3, 224, 224) uint8, attributes (count, 5) int64.
+
+    What a style does not show (volume without its pane, the last bar of a line) is UNREADABLE.
+    """
     ends = [int(np.searchsorted(bars.days, np.datetime64(before))) for bars in data.bars]
     long_enough = [t for t, end in enumerate(ends) if end >= MIN_CHART_BARS]
     images, labels = [], []
@@ -140,8 +148,9 @@ def drawn_charts(data: StockNet, before: str, count: int, rng: random.Random) ->
         end = rng.randint(MIN_CHART_BARS, ends[t])
         shown = rng.randint(MIN_CHART_BARS, 250) if rng.random() < 0.3 else 250
         weeks = weekly(data.bars[t].values[max(0, end - shown) : end, CHART_COLUMNS])
-        images.append(np.asarray(draw_weeks(weeks, random_style(rng))).transpose(2, 0, 1))
-        labels.append(chart_attributes(weeks))
+        style = random_style(rng)
+        images.append(as_input(draw_weeks(weeks, style)))
+        labels.append(np.where(_readable(style), chart_attributes(weeks), UNREADABLE))
     return torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(labels))
 
 
@@ -153,7 +162,7 @@ def attribute_loss(encoder: ChartEncoder, images: Tensor, labels: Tensor) -> Ten
 
 def item_vectors(data: StockNet, items: Items, encoders: Encoders, digest: str, folder: Path, report: Report) -> ItemVectors:
     """The vectors of every item, from `folder` when they were made there before for the same items and encoders."""
-    key = hashlib.sha256(digest.encode() + items.ticker.tobytes() + items.bar.tobytes()).hexdigest()[:12]
+    key = hashlib.sha256(f"{digest} {VOLATILITIES}".encode() + items.ticker.tobytes() + items.bar.tobytes()).hexdigest()[:12]
     path = folder / f"items-{key}.safetensors"
     if path.is_file():
         with safe_open(path, framework="np") as file:
@@ -177,13 +186,15 @@ def encode_items(data: StockNet, items: Items, encoders: Encoders, report: Repor
         np.zeros((count, CHART_WIDTH), np.float32),
         items.bar > BARS,
         items.bar >= MIN_CHART_BARS,
-        np.full(count, np.nan),
+        np.full((count, len(VOLATILITIES)), np.nan),
     )
     places = list(zip(items.ticker.tolist(), items.bar.tolist(), strict=True))
     for rows in _chunks(np.flatnonzero(out.has_price), batch_size):
         windows = np.stack([_window(data, market, *places[i]) for i in rows])
         out.price[rows] = encoders.price(torch.from_numpy(windows)).numpy()
-        out.volatility[rows] = [volatility(data.bars[places[i][0]].values[: places[i][1], 4]) for i in rows]
+        for i in rows:
+            t, end = places[i]
+            out.volatilities[i] = volatilities(data.bars[t].values[:end], market[t][:end])
     charted = np.flatnonzero(out.has_chart)
     for n, rows in enumerate(_chunks(charted, batch_size)):
         images = [_drawn(data, *places[i]) for i in rows]
@@ -206,7 +217,12 @@ def _window(data: StockNet, market: list[Array], t: int, end: int) -> Array:
 
 def _drawn(data: StockNet, t: int, end: int) -> Array:
     weeks = weekly(data.bars[t].values[:end, CHART_COLUMNS])
-    return np.asarray(draw_weeks(weeks, PLAIN)).transpose(2, 0, 1)
+    return as_input(draw_weeks(weeks, PLAIN))
+
+
+def _readable(style: Style) -> list[bool]:
+    hidden = {"volume": not style.volumes, "last": style.kind == "line"}
+    return [not hidden.get(name, False) for name in ATTRIBUTES]
 
 
 def _places(data: StockNet, before: str, needed: int) -> list[tuple[int, int]]:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -18,13 +18,17 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from models.fusion import FusedInputs, FusedNetwork, Targets, drop_modalities
+from models.fusion import FusedInputs, FusedNetwork, FusedOutputs, Targets, drop_modalities
 from pipelines.training.fused_config import FusedConfig, Run
 from pipelines.training.fused_data import DEV, TEST, TRAIN, FusedData
 from pipelines.training.imputation import Imputer
 from pipelines.training.stocknet import SLOTS
 from pipelines.training.tracking import Tracker
 from pipelines.training.train_text import TrainingError
+from pipelines.training.trust import choose_trust
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Array = np.ndarray[Any, Any]
 Report = Callable[[str, int, int], None]
@@ -100,9 +104,11 @@ class FusedTrainer:
             report(self.run.name, self.position.epoch, self.config.epochs)
 
     def fit(self) -> None:
-        """Fit scalers and alignment on evenly spaced training rows."""
+        """Fit scalers and alignment on evenly spaced training rows, and what the heads begin with on all."""
+        rows = self.data.rows(TRAIN)
         # On all modalities: a model of one never reads the others' scalers.
         self.network.cpu().fit(self.data.inputs(self._evenly_spaced(), TRAIN))
+        self.network.fit_heads(torch.from_numpy(self.data.vectors.volatilities[rows]).float(), self.data.targets(rows))
         self.network.to(self.device)
 
     def _evenly_spaced(self) -> Array:
@@ -156,41 +162,23 @@ class FusedTrainer:
         return {name: value / max(count, 1) for name, value in sums.items()}
 
     def write_predictions(self) -> None:
-        """Write what the best epoch says of each dev and test item, and a summary that marks the run as done."""
+        """Write what the best epoch says of each dev and test item, and a summary that marks the run as done.
+
+        How far the heads are corrected is decided on dev first.
+        """
         import pandas as pd
 
         self.network.load_state_dict(load_file(self.folder / BEST))
         self.network.eval()
+        trusts = self._decide_trusts()
+        self._save(BEST, self._weights())
         imputer = self._imputer()
-        frames = []
-        for part, name in ((DEV, "dev"), (TEST, "test")):
-            for rows in self.data.batches(part, self.config.batch_size):
-                inputs, _ = self._batch(rows, part)
-                with torch.inference_mode():
-                    out = self.network(inputs)
-                errors = imputer.errors(inputs) if imputer else {}
-                frames.append(
-                    pd.DataFrame(
-                        {
-                            **errors,
-                            "id": [self.data.ids[i] for i in rows],
-                            "day": self.data.items.day[rows].astype(str),
-                            "part": name,
-                            "paper": self.data.items.paper[rows],
-                            "direction": self.data.direction[rows],
-                            "p_up": torch.sigmoid(out.direction).float().cpu().numpy(),
-                            "fall": self.data.fall[rows],
-                            "p_fall": torch.sigmoid(out.impact).float().cpu().numpy(),
-                            "volatility": self.data.vectors.volatility[rows],
-                            "has_text": inputs.mask[:, :SLOTS].any(dim=1).cpu().numpy(),
-                            "split": self.data.hash,
-                        }
-                    )
-                )
+        frames = [self._predictions(part, imputer).assign(part=name) for part, name in ((DEV, "dev"), (TEST, "test"))]
         pd.concat(frames).to_parquet(self.folder / PREDICTIONS, index=False)
         summary = {
             "run": asdict(self.run) | {"weights": self.run.weights._asdict()},
             "split": self.data.hash,
+            "trusts": trusts,
             "device": self.device.type,
             "cores": os.cpu_count(),
             "threads": torch.get_num_threads(),
@@ -198,6 +186,54 @@ class FusedTrainer:
         }
         (self.folder / SUMMARY).write_text(json.dumps(summary, indent=2) + "\n")
         (self.folder / CHECKPOINT).unlink(missing_ok=True)
+
+    def _decide_trusts(self) -> dict[str, float]:
+        """Of each head how far its correction is trusted (see `choose_trust`), which the network then holds."""
+        rows = self.data.rows(DEV)
+        days, truths = self.data.items.day[rows], {"direction": self.data.direction[rows], "impact": self.data.fall[rows]}
+        heads = {name: self.network.get_submodule(f"{name}.correction") for name in truths}
+        said: dict[float, dict[str, Array]] = {}
+        for trust in (0.0, 1.0):
+            for correction in heads.values():
+                correction.get_buffer("trust").fill_(trust)
+            outputs = [self._outputs(own, DEV)[1] for own in self.data.batches(DEV, self.config.batch_size)]
+            said[trust] = {name: np.concatenate([getattr(out, name).float().cpu().numpy() for out in outputs]) for name in heads}
+        trusts = {name: choose_trust(said[0.0][name], said[1.0][name], truths[name], days) for name in heads}
+        for name, correction in heads.items():
+            correction.get_buffer("trust").fill_(trusts[name])
+        return trusts
+
+    def _outputs(self, rows: Array, part: int) -> tuple[FusedInputs, FusedOutputs]:
+        inputs, _ = self._batch(rows, part)
+        with torch.inference_mode():
+            return inputs, self.network(inputs)
+
+    def _predictions(self, part: int, imputer: Imputer | None) -> pd.DataFrame:
+        import pandas as pd
+
+        frames = []
+        for rows in self.data.batches(part, self.config.batch_size):
+            inputs, out = self._outputs(rows, part)
+            level = self.network.impact.base(inputs.volatilities, self.network.volatility_known(inputs))
+            frames.append(
+                pd.DataFrame(
+                    {
+                        **(imputer.errors(inputs) if imputer else {}),
+                        "id": [self.data.ids[i] for i in rows],
+                        "day": self.data.items.day[rows].astype(str),
+                        "paper": self.data.items.paper[rows],
+                        "direction": self.data.direction[rows],
+                        "p_up": torch.sigmoid(out.direction).float().cpu().numpy(),
+                        "fall": self.data.fall[rows],
+                        "p_fall": torch.sigmoid(out.impact).float().cpu().numpy(),
+                        "p_fall_uncorrected": torch.sigmoid(level).float().cpu().numpy(),
+                        "volatility": np.exp(self.data.vectors.volatilities[rows, 0]),
+                        "has_text": inputs.mask[:, :SLOTS].any(dim=1).cpu().numpy(),
+                        "split": self.data.hash,
+                    }
+                )
+            )
+        return pd.concat(frames)
 
     def save_checkpoint(self) -> None:
         """Write weights, optimizer states and position in one file that replaces the former at once."""

@@ -15,6 +15,7 @@ from squall.cli import (
     db,
     deadletters,
     demo,
+    describe_chart,
     down,
     drift,
     evaluate,
@@ -76,6 +77,7 @@ app.add_typer(companies.app, name="companies")
 app.add_typer(topics.app, name="topics")
 app.add_typer(db.app, name="db")
 app.command("classify")(classify.classify)
+app.command("describe-chart")(describe_chart.describe_chart)
 app.add_typer(train.app, name="train")
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(dataset.app, name="dataset")

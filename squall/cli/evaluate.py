@@ -55,6 +55,7 @@ def fused(
     runs: Annotated[Path | None, typer.Option(help="folder of the runs; default: SQUALL_HOME/train/fused")] = None,
     json_output: Annotated[bool, typer.Option("--json", help="print the figures as one JSON object")] = False,
     page: Annotated[Path | None, typer.Option(help="also write the tables into this Markdown page, e.g. docs/results.md")] = None,
+    masked: Annotated[Path | None, typer.Option(help="folder of runs with company names masked, to set beside these")] = None,
 ) -> None:
     """Compute all figures of the fused model from the predictions that `squall train fused` wrote of dev and test items."""
     import json
@@ -62,7 +63,8 @@ def fused(
     from pipelines.training.evaluate_fused import figures, read_predictions
     from pipelines.training.fused_report import report_text, write_results
 
-    told = figures(read_predictions(runs or get_settings().home / "train" / "fused"))
+    beside = read_predictions(masked) if masked else None
+    told = figures(read_predictions(runs or get_settings().home / "train" / "fused"), beside)
     report = report_text(told)
     print(json.dumps(told) if json_output else report)
     if page:

@@ -100,6 +100,42 @@ def text(
 
 
 @app.command()
+def chart(
+    config: Annotated[
+        Path | None, typer.Option(help="YAML file, of which `pretrain` and `charts` are read; default: the one that ships")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="folder of the artifact; default: SQUALL_HOME/train/chart")] = None,
+) -> None:
+    """Train what describes charts (`squall describe-chart`) on bars of StockNet, judge it, and write its artifact.
+
+    The encoder is the one that `squall train fused` uses; it is made once and kept in SQUALL_HOME/cache/fused.
+    """
+    import os
+
+    import torch
+
+    from pipelines.training.evaluate_charts import write_chart_predictions
+    from pipelines.training.export_chart import export_chart
+    from pipelines.training.fused_config import DEFAULT, read_config
+    from pipelines.training.fused_runs import progress_bars
+    from pipelines.training.pretrain import pretrained
+    from pipelines.training.stocknet import load_stocknet
+
+    settings = get_settings()
+    chosen = read_config(config or DEFAULT)
+    folder = out or settings.home / "train" / "chart"
+    torch.set_num_threads(settings.model.threads or os.cpu_count() or 1)
+    data, recipe = load_stocknet(settings.data_dir), chosen.recipe()
+    with progress_bars() as report:
+        encoders, _ = pretrained(data, recipe, settings.home / "cache" / "fused", report)
+    write_chart_predictions(encoders.chart, data, recipe.before, chosen.charts, folder)
+    reader = export_chart(encoders.chart, data, recipe, folder, folder)
+    for style, own in reader.manifest["figures"].items():
+        print(f"{style}: " + ", ".join(f"{name} {part['accuracy']:.3f} ({part['majority']:.3f})" for name, part in own.items()))
+    print(f"{reader.version} is in {folder}; use it with: squall describe-chart IMAGE --model {folder}")
+
+
+@app.command()
 def fused(
     config: Annotated[
         Path | None, typer.Option(help="YAML file; default: the one that ships, pipelines/training/configs/fused.yaml")

@@ -16,6 +16,7 @@ import yaml
 
 from models.engine import load_engine
 from models.fused_artifact import load_fused
+from pipelines.ingest.drawing import render_chart
 from pipelines.training.evaluate_fused import read_predictions
 from pipelines.training.fused_config import read_config, runs_of
 from pipelines.training.fused_report import BEGIN, END
@@ -103,6 +104,30 @@ def test_the_model_of_the_last_fold_is_written_with_the_heads_that_proved_themse
     assert artifact.manifest["training"]["run"] == "adjusted/fused/2015-q4/seed-1"
     # Price and chart were not trained by themselves here, so nothing shows that direction is better than they are.
     assert artifact.manifest["heads"] == {"impact": told["impact"]["ships"], "direction": False}
+
+
+def test_the_chart_encoder_describes_a_chart_and_says_how_sure_it_is(home: Path) -> None:
+    made = squall(home, "train", "chart", "--config", str(home / "small.yaml"))
+    assert made.returncode == 0, made.stderr
+    manifest = json.loads((home / "train" / "chart" / "manifest.json").read_text())
+    assert {own["rows"] for own in manifest["figures"]["plain"].values()} == {CONFIG["charts"]}
+    frame = pd.DataFrame(
+        {"start": pd.date_range("2014-01-01", periods=250), "open": 50.0, "high": 60.0, "low": 40.0, "close": 55.0, "volume": 1e6}
+    )
+    (home / "chart.png").write_bytes(render_chart(frame))
+    model = ("--model", str(home / "train" / "chart"))
+    told = squall(home, "describe-chart", str(home / "chart.png"), "--json", *model)
+    assert told.returncode == 0, told.stderr
+    said = json.loads(told.stdout)
+    assert {name: own["trusted"] for name, own in said["attributes"].items()} == manifest["trusted"]
+    lines = squall(home, "describe-chart", str(home / "chart.png"), *model).stdout.splitlines()
+    assert lines[0] == said["sentence"]
+    assert [line.split(":")[0].strip() for line in lines[1:]] == list(said["attributes"])
+    assert sum("no better than a guess" in line for line in lines) == sum(not own for own in manifest["trusted"].values())
+    refused = squall(home, "describe-chart", str(home / "small.yaml"), *model)
+    assert refused.returncode == 1
+    assert refused.stderr.count("\n") == 1
+    assert "no PNG or JPEG" in refused.stderr
 
 
 def test_a_run_that_was_stopped_goes_on_to_the_same_result(home: Path, tmp_path: Path) -> None:

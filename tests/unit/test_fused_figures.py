@@ -8,10 +8,19 @@ import pandas as pd
 import pytest
 
 from pipelines.training.bootstrap import average_precision, day_weights, mean_difference, precision_difference
-from pipelines.training.evaluate_fused import ablation_figures, direction_figures, impact_figures, imputation_figures
+from pipelines.training.evaluate_fused import (
+    Finished,
+    ablation_figures,
+    direction_figures,
+    impact_figures,
+    imputation_figures,
+    masked_figures,
+    trusts,
+    uncorrected_figures,
+)
 from pipelines.training.fused_config import DEFAULT, FusedConfig, read_config, runs_of
 from pipelines.training.fused_report import BEGIN, report_text, write_results
-from squall.errors import UsageError
+from squall.errors import UsageError, UserError
 
 RNG = np.random.default_rng(1)
 DAYS = np.repeat(np.arange(40), 10)
@@ -60,6 +69,7 @@ def predictions(skill: float) -> pd.DataFrame:
             "p_up": skill * UP + (1 - skill) * chance,
             "fall": 1 - UP,
             "p_fall": skill * (1 - UP) + (1 - skill) * chance,
+            "p_fall_uncorrected": chance,
             "volatility": np.where(DAYS == 0, np.nan, chance),
         }
     )
@@ -88,6 +98,39 @@ def test_the_impact_head_ships_only_where_it_beats_volatility() -> None:
     assert "head ships." in report_text({**told, "falls": {"fused": good}})
 
 
+def test_what_the_fused_vector_adds_is_told_apart_from_what_the_volatilities_say() -> None:
+    skilled = predictions(1.0)
+    told = uncorrected_figures([skilled, skilled])
+    assert told["average_precision"] < 0.7
+    assert told["less_volatility"] == [0, 0, 0]
+    assert told["correction_adds"][1] > 0.2
+    falls = {"fused": impact_figures([skilled])}
+    page = report_text(
+        {
+            "made": MADE,
+            "tasks": {},
+            "ablation": {},
+            "imputation": {},
+            "charts": {},
+            "falls": falls,
+            "impact": {"uncorrected": told},
+        }
+    )
+    assert "| volatilities | 0." in page
+    assert "adds to it: +0." in page
+
+
+def test_how_far_the_fused_models_corrections_are_trusted_is_told() -> None:
+    def run(model: str, group: str, trust: float) -> dict[str, object]:
+        return {"run": {"model": model, "group": group, "task": "raw"}, "trusts": {"direction": trust, "impact": 0.0}}
+
+    runs = [run("fused", "raw/fused", 0.5), run("fused", "raw/fused", 1.0), run("text", "raw/text", 0.0)]
+    told = trusts([*runs, run("fused", "ablation/nmf-gan", 0.0)])
+    assert told == {"raw": {"direction": 0.75, "impact": 0.0}}
+    page = report_text({"made": MADE | {"trusts": told}, "tasks": {}, "ablation": {}, "imputation": {}, "charts": {}})
+    assert "Mean over runs: raw direction 0.75, impact 0.00." in page
+
+
 MADE = {"runs": 2, "seeds": 1, "device": ["cpu"], "cores": 2, "threads": 1, "cpu_seconds": 20.5, "default": "mlp-attention"}
 
 
@@ -108,6 +151,23 @@ def test_a_variant_is_judged_against_the_default_over_days() -> None:
     assert "less_default" not in told["mlp-attention"]
     table = report_text({"made": MADE, "tasks": {}, "ablation": told, "imputation": {}, "charts": {}})
     assert "The default is not within noise of the best: better are nmf-concat." in table
+
+
+def finished(skill: float, split: str = "one") -> Finished:
+    frame = predictions(skill).assign(part="test", split=split)
+    return Finished({"adjusted/fused": {1: frame}, "raw/fused": {1: frame}, "adjusted/text": {2: frame}}, [])
+
+
+def test_masked_names_are_judged_beside_the_same_runs_with_names() -> None:
+    named = finished(1.0)
+    del named.predictions["adjusted/text"]
+    told = masked_figures(named, finished(0.0))
+    assert list(told) == ["fused"]
+    assert told["fused"]["less_named"][2] < 0
+    page = report_text({"made": MADE, "tasks": {}, "ablation": {}, "imputation": {}, "charts": {}, "masked": told})
+    assert "| fused | 1 | 0." in page
+    with pytest.raises(UserError, match="different splits"):
+        masked_figures(named, finished(0.0, "another"))
 
 
 def test_what_is_imagined_is_judged_beside_ridge_where_all_is_known() -> None:

@@ -8,14 +8,15 @@ import pytest
 import torch
 
 from models.artifact import MANIFEST, WEIGHTS, ArtifactError
-from models.chart import SIZE, ChartEncoder
+from models.chart import ChartEncoder
+from models.chart_image import SIZE
 from models.engine import TextEngine, load_engine
 from models.fused_artifact import FusedArtifact, TextReduction, load_fused, write_fused
 from models.fused_scorer import FusedScorer, Known
 from models.fusion import FusedNetwork
 from models.passages import Passage
 from models.price import PRICE_WIDTH, PriceEncoder
-from models.windows import BARS, FEATURES
+from models.windows import BARS, FEATURES, VOLATILITIES
 from squall.settings import ModelSettings, Settings
 
 WIDTH, SLOTS = 16, 6
@@ -25,7 +26,7 @@ WHOLE = Known(
     PASSAGES,
     (3, 5),
     DRAW.normal(size=(BARS, len(FEATURES))).astype(np.float32),
-    0.02,
+    np.log(DRAW.uniform(0.01, 0.03, len(VOLATILITIES))),
     DRAW.integers(0, 255, (3, SIZE, SIZE), dtype=np.uint8),
 )
 
@@ -41,7 +42,7 @@ def artifact(text: TextEngine, tmp_path: Path) -> FusedArtifact:
     chart = ChartEncoder()
     network = FusedNetwork("mlp", "attention", SLOTS, (WIDTH, PRICE_WIDTH, 64))
     # As after training: the impact head starts blind to all but volatility.
-    torch.nn.init.normal_(list(network.impact.parameters())[-2])
+    torch.nn.init.normal_(list(network.impact.correction.parameters())[-2])
     mean = DRAW.normal(size=2 * text.hidden).astype(np.float32)
     components = DRAW.normal(size=(2 * text.hidden, WIDTH)).astype(np.float32)
     manifest = {

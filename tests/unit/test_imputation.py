@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from models.fusion import FusedInputs, FusedNetwork
+from models.windows import VOLATILITIES
 from pipelines.training.imputation import Imputer
 
 ROWS, SLOTS, WIDTHS = 400, 2, (6, 5, 4)
@@ -16,7 +17,7 @@ def inputs() -> FusedInputs:
     text, chart = torch.randn(ROWS, WIDTHS[0], generator=draw), torch.randn(ROWS, WIDTHS[2], generator=draw)
     price = text @ torch.randn(WIDTHS[0], WIDTHS[1], generator=draw)
     mask = torch.ones(ROWS, SLOTS + 2, dtype=torch.bool)
-    return FusedInputs(text.unsqueeze(1).repeat(1, SLOTS, 1), price, chart, mask, torch.full((ROWS,), -4.0))
+    return FusedInputs(text.unsqueeze(1).repeat(1, SLOTS, 1), price, chart, mask, torch.full((ROWS, len(VOLATILITIES)), -4.0))
 
 
 def network(joint: str) -> FusedNetwork:

@@ -87,7 +87,7 @@ def test_nothing_from_the_day_on_changes_a_feature(data: StockNet, task: str) ->
     assert (items.day > CUT).sum() >= 6
     for name in ItemVectors._fields:
         np.testing.assert_array_equal(getattr(vectors, name)[known], getattr(other_vectors, name)[known])
-        if name in ("price", "chart", "volatility"):
+        if name in ("price", "chart", "volatilities"):
             assert (getattr(vectors, name)[~known] != getattr(other_vectors, name)[~known]).any()
     # A text of the day itself, before the open, is known to the tradable task alone.
     told = known if task == "adjusted" else items.day < CUT

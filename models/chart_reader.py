@@ -1,0 +1,124 @@
+"""What a chart's image shows, in words: the chart encoder and its heads on ONNX Runtime, from an artifact of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from models.artifact import MANIFEST, WEIGHTS, ArtifactError, sha256
+from models.chart_graph import build_chart_graph
+from models.chart_image import read_image
+from models.engine_onnx import session
+from models.heads import softmax
+from models.windows import ATTRIBUTES
+
+Array = np.ndarray[Any, Any]
+
+FORMAT = 1
+SHIPPED = Path(__file__).parent / "weights" / "chart"
+NEEDED = ("name", "format", "attributes", "temperatures", "trusted", "files")
+HEAD = "heads.{}.weight"
+CLAUSES = {
+    "trend": ("the price falls", "the price goes sideways", "the price rises"),
+    "move": (
+        "it ends near where it began",
+        "from first to last it moves through about half of the range shown",
+        "from first to last it moves through most of the range shown",
+    ),
+    "volatility": ("its swings are small for that range", "its swings are ordinary", "its swings are wide for that range"),
+    "volume": ("volume fades", "volume stays about the same", "volume grows"),
+    "last": ("the last bar is down", "the last bar is up"),
+}
+UNREADABLE = "What this chart shows cannot be read with any certainty."
+
+
+class Reading(NamedTuple):
+    """What is said of one attribute: its class, how likely it is, and whether the head is better than a guess on such images."""
+
+    value: str
+    probability: float
+    trusted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ChartReader:
+    """The encoder in a session. `figures` of the manifest say how often each head was right."""
+
+    version: str
+    manifest: dict[str, Any]
+    _session: Any
+
+    def read(self, image: bytes) -> dict[str, Reading]:
+        """Read a PNG or JPEG.
+
+        Raises:
+            ChartError: it is neither, damaged or too large.
+        """
+        logits = self._session.run(["logits"], {"images": read_image(image)[None]})[0][0]
+        told, start = {}, 0
+        for name, classes in ATTRIBUTES.items():
+            own = softmax(logits[start : start + len(classes)] / self.manifest["temperatures"][name])
+            start += len(classes)
+            best = int(own.argmax())
+            told[name] = Reading(classes[best], round(float(own[best]), 2), bool(self.manifest["trusted"][name]))
+        return told
+
+
+def sentence(told: Mapping[str, Reading]) -> str:
+    """One sentence of what is trusted."""
+    clauses = [CLAUSES[name][ATTRIBUTES[name].index(own.value)] for name, own in told.items() if own.trusted]
+    if not clauses:
+        return UNREADABLE
+    whole = clauses[0] if len(clauses) == 1 else f"{', '.join(clauses[:-1])}, and {clauses[-1]}"
+    return f"{whole[0].upper()}{whole[1:]}."
+
+
+def write_chart_artifact(folder: Path, manifest: dict[str, Any], tensors: Mapping[str, Array]) -> ChartReader:
+    """Write weights and manifest (format and hashes are filled in here) and read them back, verified."""
+    from safetensors.numpy import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({name: np.ascontiguousarray(value) for name, value in sorted(tensors.items())}, folder / WEIGHTS)
+    attributes = {name: list(classes) for name, classes in ATTRIBUTES.items()}
+    complete = {**manifest, "format": FORMAT, "attributes": attributes, "files": {WEIGHTS: sha256(folder / WEIGHTS)}}
+    (folder / MANIFEST).write_text(json.dumps(complete, indent=2) + "\n")
+    return load_chart_reader(folder)
+
+
+def load_chart_reader(folder: Path = SHIPPED) -> ChartReader:
+    """Read an artifact, verify it and build its session.
+
+    Raises:
+        ArtifactError: something is missing, damaged, of another format, or does not fit.
+    """
+    from safetensors.numpy import load
+
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_text())
+    except OSError:
+        raise ArtifactError(f"no chart model in {folder}: train one with `squall train chart`") from None
+    except ValueError as error:
+        raise ArtifactError(f"{path} is not JSON: {error}") from None
+    if missing := [name for name in NEEDED if name not in manifest]:
+        raise ArtifactError(f"{path} lacks {', '.join(missing)}")
+    if manifest["format"] != FORMAT:
+        raise ArtifactError(f"{path} has format {manifest['format']}; this version of Squall reads format {FORMAT}")
+    digest = sha256(folder / WEIGHTS)
+    if digest != manifest["files"].get(WEIGHTS):
+        raise ArtifactError(f"{folder / WEIGHTS} is damaged (its SHA-256 is not the manifest's): restore or retrain it")
+    tensors = load((folder / WEIGHTS).read_bytes())
+    for name, classes in ATTRIBUTES.items():
+        found = tensors[HEAD.format(name)].shape[0] if HEAD.format(name) in tensors else "none"
+        if found != len(classes) or manifest["attributes"].get(name) != list(classes):
+            raise ArtifactError(f"{folder}: head {name} does not know the classes {', '.join(classes)}: retrain it")
+    try:
+        graph = build_chart_graph(tensors, list(ATTRIBUTES))
+    except KeyError as error:
+        raise ArtifactError(f"{folder / WEIGHTS} lacks {error}: retrain it") from None
+    return ChartReader(f"{manifest['name']}-{FORMAT}-{digest[:8]}", manifest, session(graph, threads=1))
