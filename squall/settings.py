@@ -104,7 +104,7 @@ class DetectionSettings(Section):
     calibration: float = Field(0.0, ge=-4, le=4, description="log10 of what the alarm line is multiplied by")
     baseline_days: int = Field(28, ge=1, le=365)
     guard_days: int = Field(2, ge=0, le=14, description="days before today that are no part of the baseline")
-    caution: float = Field(1.645, ge=0, le=4, description="normal quantile of what a rate may be over the next hour")
+    caution: float = Field(1.0, ge=0, le=4, description="normal quantile of what the level of a scope may be")
     exchange: str = Field("XNYS", description="ISO 10383 code of the exchange whose sessions and holidays shape the week")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.detection import promise
+from benchmarks.detection import promise, stocknet
 from benchmarks.detection.bench import RATES, Stage, measure, search, stage
 from benchmarks.detection.falls import falls_met
 from benchmarks.detection.judging import incidents_a_day
@@ -20,7 +20,7 @@ from squall.settings import get_settings
 
 SIMULATED, STOCKNET, QUICK = "simulated", "stocknet", "quick"
 SQUALL = "squall"
-TUNING_FROM, TUNING_DAYS = date(2014, 7, 1), 184
+TUNING_FROM, TUNING_DAYS = stocknet.FIRST, 184
 SCORING_FROM, SCORING_DAYS = date(2015, 1, 1), 365
 TUNING_SEED, FIRST_SEED = 100, 1
 
@@ -52,8 +52,6 @@ def build(name: str, seeds: int) -> Scene:
         tuning, scoring = (simulated(60, 77, np.random.default_rng(seed)) for seed in (1, 2))
         pool = simulated_pool(np.random.default_rng(3))
         return Scene(stage(tuning, pool, [TUNING_SEED], 2), stage(scoring, pool, numbers, 2))
-    from benchmarks.detection import stocknet
-
     settings = get_settings()
     frame, sectors = stocknet.tweets(settings), stocknet.sectors(settings)
     tuning = stocknet_series(frame, TUNING_FROM, TUNING_DAYS, sectors)
@@ -97,7 +95,5 @@ def run_detector(name: str, detector: str, seeds: int, size: int) -> dict[str, A
         share, number = promise.false_share(ours.nulls[0], ours.surged[0], scene.scoring.surged[0], np.random.default_rng(5))
         said["false_share"] = {"share": round(share, 3), "incidents": number}
         if name == STOCKNET:
-            from benchmarks.detection import stocknet
-
             said["falls"] = falls_met(ours.raw, series, line, stocknet.prices(get_settings()))._asdict()
     return said

@@ -6,6 +6,7 @@ The result is cached under `SQUALL_HOME`, by a hash of the tweets' file, the mod
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,8 +25,10 @@ from streams.logic.linking import CASHTAG, Linker
 if TYPE_CHECKING:
     import pandas as pd
 
-VERSION = 1
+VERSION = 2
 """Changes whenever what is cached does."""
+FIRST = date(2014, 7, 1)
+"""What came before is not looked at."""
 CHUNK = 2_048
 NEGATIVE = 0.5
 """P(negative) from which a story may be part of an injected burst."""
@@ -34,7 +37,7 @@ POOL = 1_500
 
 
 def tweets(settings: Settings) -> "pd.DataFrame":
-    """All rows with `minute`, `relevance` (0 to 1), `leader` (first of its story for its ticker), and `negative` of leaders.
+    """All rows from `FIRST` on with `minute`, `relevance` (0 to 1), `leader` (first of its story for its ticker), and `negative` of leaders.
 
     Raises:
         UserError: the data is missing.
@@ -42,6 +45,7 @@ def tweets(settings: Settings) -> "pd.DataFrame":
     import pandas as pd
 
     frame = pd.read_parquet(_need(settings, "tweets.parquet"))
+    frame = frame[frame["created_at"] >= pd.Timestamp(FIRST, tz=frame["created_at"].dt.tz)]
     frame = frame.sort_values(["created_at", "id", "ticker"], kind="stable", ignore_index=True)
     cache = _cache(settings, "tweets")
     if cache.is_file():

@@ -42,10 +42,6 @@ class Level(NamedTuple):
         """Mass a day."""
         return self.alpha / self.beta
 
-    def high(self, z: float) -> Floats:
-        """Upper quantile of what the level may be over the next hour, `z` standard normal deviations up."""
-        return self.mean * gamma_quantile(1.0 / self.alpha + self.wander, z)
-
 
 def gamma_quantile(variance: Floats, z: float) -> Floats:
     """Quantile of a Gamma variable of mean 1 (Wilson and Hilferty's approximation)."""
@@ -128,16 +124,3 @@ def _ratio(hours: Floats, slots: Ints, count: int, mean: Floats, prior: Floats) 
     mass = np.stack([np.bincount(slots, row, count) for row in hours])
     ratio: Floats = (mass + SHAPE_MASS * prior) / (seen * mean + SHAPE_MASS)
     return ratio
-
-
-def fit_tilt(products: Floats, masses: Floats, lifts: Floats) -> Floats:
-    """c_k: mean of (prod - 1) over mean mass, on quiet minutes, not below k - 1; shape (groups, 5).
-
-    Args:
-        products: sums of prod(1 + w (k - 1)) - 1 over quiet minutes; shape (groups, 5).
-        masses: sums of the marks of the same minutes; shape (groups,).
-    """
-    prior = 50.0
-    tilt = (prior * (lifts - 1.0) + products) / (prior + masses[:, None])
-    at_least: Floats = np.maximum(tilt, lifts - 1.0)
-    return at_least
