@@ -98,7 +98,9 @@ def _wander(masses: Floats, expected: Floats, weights: Floats) -> float:
     return float(np.clip(beyond, *WANDER))
 
 
-def fit_shape(hours: Floats, observed: NDArray[np.bool_], slots: Ints, open_days: NDArray[np.bool_]) -> Floats:
+def fit_shape(
+    hours: Floats, observed: NDArray[np.bool_], slots: Ints, open_days: NDArray[np.bool_], believed: float = SHAPE_MASS
+) -> Floats:
     """How much of a mean hour each hour of the week is, shape (groups, 168); means over the observed hours are 1.
 
     Args:
@@ -107,20 +109,21 @@ def fit_shape(hours: Floats, observed: NDArray[np.bool_], slots: Ints, open_days
         slots: local hour of the week of each hour, holidays counted as Sundays; shape (hours,).
         open_days: whether each of the 168 slots lies on a day of the working week. Its hour on all such days, or on all others,
             is what a slot with little mass is shrunk to, and that in turn to 1.
+        believed: mass that what a slot is shrunk to is worth.
     """
     if not observed.any():
         return np.ones((len(hours), SLOTS))
     hours, slots = hours[:, observed], slots[observed]
     mean = hours.mean(axis=1, keepdims=True)
     coarse_of = np.arange(SLOTS) % 24 + 24 * open_days
-    coarse = _ratio(hours, coarse_of[slots], 48, mean, np.ones((len(hours), 48)))
-    fine = _ratio(hours, slots, SLOTS, mean, coarse[:, coarse_of])
+    coarse = _ratio(hours, coarse_of[slots], 48, mean, np.ones((len(hours), 48)), believed)
+    fine = _ratio(hours, slots, SLOTS, mean, coarse[:, coarse_of], believed)
     shape: Floats = fine / fine[:, slots].mean(axis=1, keepdims=True)
     return shape
 
 
-def _ratio(hours: Floats, slots: Ints, count: int, mean: Floats, prior: Floats) -> Floats:
+def _ratio(hours: Floats, slots: Ints, count: int, mean: Floats, prior: Floats, believed: float) -> Floats:
     seen = np.bincount(slots, minlength=count)
     mass = np.stack([np.bincount(slots, row, count) for row in hours])
-    ratio: Floats = (mass + SHAPE_MASS * prior) / (seen * mean + SHAPE_MASS)
+    ratio: Floats = (mass + believed * prior) / (seen * mean + believed)
     return ratio

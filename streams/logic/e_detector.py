@@ -77,7 +77,8 @@ def gains(marks: Sequence[Sequence[float]], extra: Floats, rate: Floats, wander:
     likely = (1.0 + wander * before) / (1.0 + wander * mine * ECHO_MIN)
     intensity = mine * np.maximum(likely, 1.0) + ECHO * before / ECHO_MIN
     each = np.log1p(table[owner, place][:, None] * extra[owner] / intensity[:, None])
-    total = np.stack([np.bincount(owner, column, len(marks)) for column in each.T], axis=1)
+    total: Floats = np.zeros((len(marks), len(EXTRA)))
+    np.add.at(total, owner, each)
     return Gains(total, late[:, -1])
 
 

@@ -25,6 +25,8 @@ FLOOR_DAY = 0.1
 # The past share of negative is shrunk to the group's, worth so many articles, and that to PRIOR_SHARE.
 SHARE_ITEMS = 5.0
 PRIOR_SHARE = 0.25
+# As `baseline.SHAPE_MASS`, for the hours in which articles are awaited.
+AWAITED_MASS = 1.0
 # 1970-01-01 as `date.toordinal` counts.
 _EPOCH = date(1970, 1, 1).toordinal()
 
@@ -37,7 +39,18 @@ class Expectation:
 
     ARRAYS = (
         *("kind", "group", "past", "group_hours"),
-        *("alpha", "beta", "wander", "group_mean", "group_days", "group_share", "past_share", "shape"),
+        *(
+            "alpha",
+            "beta",
+            "wander",
+            "group_mean",
+            "group_days",
+            "group_share",
+            "past_share",
+            "item_level",
+            "shape",
+            "item_shape",
+        ),
     )
     """Names of the arrays from which everything follows."""
 
@@ -57,7 +70,10 @@ class Expectation:
         self.group_days: Floats = np.zeros(0)
         self.group_share: Floats = np.zeros(0)
         self.past_share: Floats = np.zeros(0)
+        self.item_level: Floats = np.zeros(0)
         self.shape: Floats = np.zeros((0, baseline.SLOTS))
+        # Hardly shrunk: who waits for news must know the hours that bring none.
+        self.item_shape: Floats = np.zeros((0, baseline.SLOTS))
 
     def add(self, kinds: Ints, groups: Ints) -> None:
         """Add scopes without a past; groups may be new."""
@@ -67,12 +83,15 @@ class Expectation:
             self.group_days = np.append(self.group_days, self.group_days.max(initial=0.0))
             self.group_share = np.append(self.group_share, PRIOR_SHARE)
             self.shape = np.concatenate([self.shape, np.ones((1, baseline.SLOTS))])
+            self.item_shape = np.concatenate([self.item_shape, np.zeros((1, baseline.SLOTS))])
         self.kind, self.group = np.append(self.kind, kinds), np.append(self.group, groups)
         self.past = np.concatenate([self.past, np.zeros((4, len(kinds), self._days))], axis=1)
         alpha = np.full((2, len(kinds)), baseline.PRIOR_SHAPE)
         self.alpha = np.concatenate([self.alpha, alpha], axis=1)
         self.beta = np.concatenate([self.beta, alpha / self.group_mean[:, groups] + self.group_days[groups]], axis=1)
         self.past_share = np.append(self.past_share, self.group_share[groups])
+        # A scope without a past is not awaited.
+        self.item_level = np.append(self.item_level, np.zeros(len(kinds)))
 
     def note(self, hour: int, chosen: Ints, brought: Floats) -> None:
         """Take in a minute.
@@ -108,7 +127,9 @@ class Expectation:
         observed[: start * 24] = False
         observed[end * 24 :] = False
         groups = len(self.group_share)
-        self.shape = baseline.fit_shape(self.group_hours, observed, slots, np.arange(baseline.SLOTS) < 5 * 24)
+        working = np.arange(baseline.SLOTS) < 5 * 24
+        self.shape = baseline.fit_shape(self.group_hours, observed, slots, working)
+        self.item_shape = baseline.fit_shape(self.group_hours, observed, slots, working, AWAITED_MASS)
         exposure = (self.shape[:, slots] * observed).reshape(groups, self._days, 24).sum(axis=2)[:, start:end] / 24
         past = self.past[:, :, start:end]
         self.group_days = exposure.sum(axis=1)
@@ -121,6 +142,7 @@ class Expectation:
         items, negative = (past[ITEMS] * weights).sum(axis=1), (past[NEGATIVES] * weights).sum(axis=1)
         all_items, all_negative = (np.bincount(self.group, part, groups) for part in (items, negative))
         self.group_share = (SHARE_ITEMS * PRIOR_SHARE + all_negative) / (SHARE_ITEMS + all_items)
+        self.item_level = items / (1.0 + (exposure[self.group] * weights).sum(axis=1))
         self.past_share = (SHARE_ITEMS * self.group_share[self.group] + negative) / (SHARE_ITEMS + items)
 
     def _slots(self, day: int) -> NDArray[np.int64]:
@@ -132,13 +154,14 @@ class Expectation:
         level: Floats = self.alpha / self.beta
         return level
 
-    def of_hour(self, hour: int) -> tuple[Floats, Floats]:
-        """What a minute of an hour is expected to bring: of negative mass, shape (scopes,); and the upper end of what is likely
-        for each series, which news is judged against, shape (2, scopes)."""
-        shape = self.shape[:, self._slots(hour // 24)[hour % 24]][self.group] / DAY
+    def of_hour(self, hour: int) -> tuple[Floats, Floats, Floats]:
+        """What a minute of an hour is expected to bring: of negative mass and of articles, shape (scopes,) each; and the upper
+        end of what is likely for each series, which news is judged against, shape (2, scopes)."""
+        slot = self._slots(hour // 24)[hour % 24]
+        shape, awaited = (one[:, slot][self.group] / DAY for one in (self.shape, self.item_shape))
         mean = self.level * shape
         high = mean * baseline.gamma_quantile(1.0 / self.alpha, self._settings.caution)
-        return mean[NEGATIVE], np.maximum(high, FLOOR_DAY / DAY)
+        return mean[NEGATIVE], self.item_level * awaited, np.maximum(high, FLOOR_DAY / DAY)
 
     def export(self) -> dict[str, Any]:
         """The arrays, for `restore`."""

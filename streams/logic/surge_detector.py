@@ -16,7 +16,8 @@ from squall.settings import DetectionSettings
 from streams.logic.baseline import Ints
 from streams.logic.detection import Arrival, Signal
 from streams.logic.e_detector import EXTRA, NOTHING, Floats, after_marks, after_quiet, faded, gains, strengths, surprise
-from streams.logic.expectation import DAY, HOUR, KINDS, NEGATIVE, SERIES, Expectation, packed, unpacked
+from streams.logic.expectation import DAY, HOUR, KINDS, NEGATIVE, SERIES, VOLUME, Expectation, packed, unpacked
+from streams.logic.metrics import silence
 from streams.logic.moods import Moods
 
 VERSION = 4
@@ -34,7 +35,7 @@ _MASS, _EXPECTED, _STORIES, _MENTIONS, _ITEMS, _NEGATIVES = range(6)
 class SurgeDetector:
     """The marked e-detector over scopes, against baselines of their own past; see `streams.logic.detection.Detector`."""
 
-    ARRAYS = ("asof", "log_r", "echo", "cusum", "start", "sums")
+    ARRAYS = ("asof", "log_r", "echo", "cusum", "start", "sums", "awaited")
 
     def __init__(self, settings: DetectionSettings) -> None:
         self._settings = settings
@@ -47,6 +48,7 @@ class SurgeDetector:
         self._expectation = Expectation(settings)
         self.moods = Moods(settings)
         self._mean: Floats = np.zeros(0)
+        self._items: Floats = np.zeros(0)
         self._rate: Floats = np.zeros((2, 0))
         self._extra: Floats = np.zeros((2, 0, len(EXTRA)))
         self.asof: Ints = np.zeros(0, np.int64)
@@ -55,6 +57,8 @@ class SurgeDetector:
         self.cusum: Floats = np.zeros(0)
         self.start: Ints = np.zeros(0, np.int64)
         self.sums: Floats = np.zeros((6, 0))
+        self.awaited: Floats = np.zeros(0)
+        """Articles that were to be expected since the last one."""
 
     @property
     def lookback(self) -> int:
@@ -74,13 +78,26 @@ class SurgeDetector:
         self._roll(minute)
         return self._signals([scope], minute)[0]
 
+    def silent(self, minute: int, level: float) -> list[str]:
+        """The scopes whose `Signal.silence` is so high at the end of the last minute taken in, or of a later one."""
+        self._roll(minute)
+        hushed = self._hushed(np.arange(len(self._number)), minute)[1] >= level
+        return [name for name, number in self._number.items() if hushed[number]]
+
+    def _hushed(self, places: Ints, minute: int) -> tuple[Floats, Floats]:
+        """Articles awaited by some scopes since their last one, and how surprising their silence is, to 4 digits."""
+        awaited = self.awaited[places] + self._items[places] * (minute - self.asof[places])
+        hush = silence(awaited, self._expectation.item_level[places], float(self._expectation.wander[VOLUME]))
+        return awaited, np.round(hush, 4)
+
     def line(self, kind: Kind) -> float:
         """log10 of the alarm line of a kind of scope: by Ville's inequality the budget is kept where it is the family's minutes
         over the budget."""
         companies = int(np.count_nonzero(self._expectation.kind == 0))
         family = companies if kind == "company" else len(self._number) - companies
         budget = self._settings.budget if kind == "company" else self._settings.wide_budget
-        return round(log10(max(family, LEAST_FAMILY) * DAY / budget) + self._settings.calibration, 4)
+        calibration = self._settings.calibration if kind == "company" else 0.0
+        return round(log10(max(family, LEAST_FAMILY) * DAY / budget) + calibration, 4)
 
     def _roll(self, minute: int) -> None:
         """End the hours before that of `minute`."""
@@ -100,7 +117,7 @@ class SurgeDetector:
 
     def _expect(self) -> None:
         """What is expected in the present hour."""
-        self._mean, self._rate = self._expectation.of_hour(self._hour)
+        self._mean, self._items, self._rate = self._expectation.of_hour(self._hour)
         self._extra = strengths(self._expectation.level / DAY)
 
     def _pass(self, chosen: Ints, until: int) -> None:
@@ -109,6 +126,7 @@ class SurgeDetector:
         self.log_r[:, chosen] = after_quiet(self.log_r[:, chosen], self._extra[:, chosen], quiet)
         self.echo[:, chosen] = faded(self.echo[:, chosen], quiet)
         self.sums[_EXPECTED, chosen] += self._mean[chosen] * quiet
+        self.awaited[chosen] += self._items[chosen] * quiet
         left = np.maximum(self.cusum[chosen] - self._extra[NEGATIVE, chosen, _SINCE] * quiet, 0.0)
         self.cusum[chosen] = left
         self.sums[:, chosen[left == 0]] = 0.0
@@ -140,6 +158,7 @@ class SurgeDetector:
         self.sums[:, chosen] = np.where(idle, 0.0, self.sums[:, chosen]) + added
         moved = taken[NEGATIVE].log[:, _SINCE] - extra[NEGATIVE, :, _SINCE]
         self.cusum[chosen] = np.maximum(self.cusum[chosen] + moved, 0.0)
+        self.awaited[chosen[brought[2] > 0]] = 0.0
         self.asof[chosen] = minute
 
     def _add(self, names: list[str], arrivals: Mapping[str, Arrival], minute: int) -> None:
@@ -158,25 +177,26 @@ class SurgeDetector:
         self.cusum = np.append(self.cusum, np.zeros(more))
         self.start = np.append(self.start, np.zeros(more, np.int64))
         self.sums = np.concatenate([self.sums, np.zeros((6, more))], axis=1)
+        self.awaited = np.append(self.awaited, np.zeros(more))
 
     def _signals(self, names: list[str], minute: int) -> list[Signal]:
         places = np.array([self._number[name] for name in names if name in self._number], np.int64)
         quiet = minute - self.asof[places]
         surprises = surprise(after_quiet(self.log_r[:, places], self._extra[:, places], quiet))
         lines = {kind: self.line(kind) for kind in KINDS}
-        found = iter(zip(places, surprises.T, strict=True))
+        found = iter(zip(places, surprises.T, *self._hushed(places, minute), strict=True))
         signals = []
         for name in names:
             kind = parse_scope(name).kind
             if name not in self._number:
                 signals.append(Signal(name, minute, 0.0, 0.0, lines[kind], share_up=False, since=minute))
                 continue
-            number, both = next(found)
+            number, both, *hushed = next(found)
             judged = kind == "company" or minute >= (self._since or 0) + WARM
-            signals.append(self._signal(name, int(number), minute, both * judged, lines[kind]))
+            signals.append(self._signal(name, int(number), minute, both * judged, lines[kind], *hushed))
         return signals
 
-    def _signal(self, name: str, number: int, minute: int, surprises: Floats, line: float) -> Signal:
+    def _signal(self, name: str, number: int, minute: int, surprises: Floats, line: float, awaited: float, hush: float) -> Signal:
         quiet = int(minute - self.asof[number])
         lasts = self.cusum[number] > self._extra[NEGATIVE, number, _SINCE] * quiet
         sums = self.sums[:, number] if lasts else np.zeros(6)
@@ -197,6 +217,8 @@ class SurgeDetector:
             negative_share=round(negative / items, 6) if items else 0.0,
             past_share=round(past, 6),
             level=round(mean * DAY, 6),
+            silence=float(hush),
+            awaited=round(float(awaited), 6),
         )
 
     def export(self) -> bytes:
