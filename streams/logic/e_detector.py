@@ -2,9 +2,10 @@
 
 Source: Shin, Ramdas and Rinaldo, "E-detectors: a nonparametric framework for sequential change detection" (2023). A surge of
 strength d brings d more mass a minute than the intensity lambda that the past makes expected. For each d and minute,
-R_d <- (1 + rho R_d) * prod(1 + w d / lambda) * exp(-d), the product over the minute's marks w. Where marks come at an intensity
-of lambda at most, R_d less the minutes gone is a supermartingale, and R passes A once in A minutes on average at most. That
-holds for every rho up to 1: with rho = 1 it is Shiryaev and Roberts', below it a surge may also end, and R forgets it.
+R_d <- (1 + rho R_d) * prod(1 + w^1.5 d / lambda) * exp(-d), the product over the minute's marks w: one sure story tells more
+than several doubtful ones. Where marks come at an intensity of lambda at most, R_d less the minutes gone is a supermartingale,
+and R passes A once in A minutes on average at most. That holds for every rho up to 1: with rho = 1 it is Shiryaev and Roberts',
+below it a surge may also end, and R forgets it.
 
 News is burstier than Poisson, so lambda follows it as in Hawkes, "Spectra of some self-exciting and mutually exciting point
 processes" (1971): what has just come makes more of it expected. It is known before each mark, so that the bound holds.
@@ -27,6 +28,8 @@ NOTHING = -np.inf
 HALF_LIFE_MIN = 240.0
 FADING = float(np.log(2.0)) / HALF_LIFE_MIN
 """-log rho a minute. It also bounds where R of a quiet scope rests: at 1 / (1 - rho), a surprise of 2.5."""
+SURE = 1.5
+"""Power of a mark that evidence goes by; not below 1, or the bound would not hold."""
 ECHO_MIN = 40.0
 """Minutes for which a mark makes others expected: they fade as exp(-t / ECHO_MIN)."""
 ECHO = 0.1
@@ -38,7 +41,7 @@ class Gains(NamedTuple):
     """What the marks of a minute do to scopes."""
 
     log: Floats
-    """log of prod(1 + w d / lambda) for each strength; shape (scopes, 3)."""
+    """log of prod(1 + w^1.5 d / lambda) for each strength; shape (scopes, 3)."""
     echo: Floats
     """Mass of late, the minute included; shape (scopes,)."""
 
@@ -76,7 +79,7 @@ def gains(marks: Sequence[Sequence[float]], extra: Floats, rate: Floats, wander:
     # The posterior of a rate with a Gamma prior that has just brought `before`, and what the marks draw after them.
     likely = (1.0 + wander * before) / (1.0 + wander * mine * ECHO_MIN)
     intensity = mine * np.maximum(likely, 1.0) + ECHO * before / ECHO_MIN
-    each = np.log1p(table[owner, place][:, None] * extra[owner] / intensity[:, None])
+    each = np.log1p((table[owner, place] ** SURE / intensity)[:, None] * extra[owner])
     total: Floats = np.zeros((len(marks), len(EXTRA)))
     np.add.at(total, owner, each)
     return Gains(total, late[:, -1])

@@ -39,18 +39,8 @@ class Expectation:
 
     ARRAYS = (
         *("kind", "group", "past", "group_hours"),
-        *(
-            "alpha",
-            "beta",
-            "wander",
-            "group_mean",
-            "group_days",
-            "group_share",
-            "past_share",
-            "item_level",
-            "shape",
-            "item_shape",
-        ),
+        *("alpha", "beta", "wander", "group_mean", "group_days", "group_share", "past_share", "shape"),
+        *("item_level", "item_shape"),
     )
     """Names of the arrays from which everything follows."""
 
