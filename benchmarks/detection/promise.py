@@ -97,7 +97,7 @@ def false_share(null: Scores, surged: Scores, series: Series, line: float, rng: 
 
 
 def cost_ms(rng: Generator) -> dict[str, float]:
-    """CPU milliseconds of a minute over 10,000 scopes that have all had news on several days: mean and worst, the closing of hours
+    """CPU milliseconds of a minute over 10,000 scopes that have all had news on several days: mean and worst, ends of hours
     included; and of writing the state, as a whole and by the minutes between two writings."""
     levels = np.exp(1.3 * rng.standard_normal(COST_SCOPES))
     chances = levels / levels.sum()
