@@ -26,8 +26,8 @@ def calibrate(
     """
     import numpy as np
 
+    from squall.acts import decided_until
     from squall.cli.reading import reading
-    from squall.db.rules import decided_until
     from streams.detector_store import read_arrivals
     from streams.logic.calibration import play_null
 

@@ -427,13 +427,10 @@ def _breadth(scope: str) -> tuple[int, str]:
 
 def inputs(rule: Rule, version: str, signal: Signal, stories: int) -> dict[str, Any]:
     """What a decision was made from, as it stays with the incident."""
+    unasked = ("scope", "minute", "surprise", *(("silence", "awaited") if rule.silence is None else ()))
     seen = {name: round(value, 6) if isinstance(value, float) else value for name, value in signal._asdict().items()}
     return {
-        **{
-            name: value
-            for name, value in seen.items()
-            if name not in ("scope", "minute", "surprise") and (value is not None or name not in GAUGED)
-        },
+        **{name: value for name, value in seen.items() if name not in unasked and (value is not None or name not in GAUGED)},
         "window_min": window_of(rule, signal),
         "stories": stories,
         "rule": rule.model_dump(mode="json", by_alias=True, exclude_defaults=True),

@@ -395,6 +395,9 @@ def test_a_silence_opens_when_an_hour_ends_though_nothing_arrives() -> None:
     assert signal is not None
     assert summary("Boeing", watched.rules[0], signal, 0) == "Boeing: no news where 9 articles were expected by now"
 
+    assert inputs(watched.rules[0], "abc", signal, 0)["awaited"] == 9
+    assert "awaited" not in inputs(rules().rules[0], "abc", signal, 0)
+
     # In chunks that end anywhere it is the same.
     parts: list[Step] = []
     chunked = Watch(watched, detector, SECTORS, {})
