@@ -82,16 +82,19 @@ def test_what_a_scope_is_told_does_not_depend_on_the_others() -> None:
     assert together.echo[1] == 0.2
 
 
-def test_on_marks_that_draw_others_r_less_the_minutes_gone_is_a_martingale() -> None:
+def test_on_marks_that_draw_others_r_less_the_minutes_gone_is_a_supermartingale() -> None:
     rng = np.random.default_rng(1)
-    rate, minutes, runs = 0.02, 60, 40_000
+    rate, minutes, runs = 0.02, 60, 20_000
     extra = np.broadcast_to(EXTRA, (runs, len(EXTRA)))
-    growth, echo = np.zeros((runs, len(EXTRA))), np.zeros(runs)
-    for _ in range(minutes):
-        echo = faded(echo, 1)
-        came = rng.random(runs) < 1 - np.exp(-2 * (rate + ECHO * echo / ECHO_MIN))
-        marks = [(mark,) if hit else () for hit, mark in zip(came, rng.random(runs), strict=True)]
-        told = gains(marks, extra, np.full(runs, rate), 0.0, echo)
-        echo = told.echo
-        growth = (1 + growth) * np.exp(told.log - EXTRA)
-    assert growth[:, :2].mean(axis=0) == pytest.approx(minutes, rel=0.05)
+    # Doubtful marks are worth less than their mass, so that sure ones are the worst case: there it is a martingale.
+    for mark, least, most in ((1.0, 0.93, 1.05), (0.5, 0.3, 0.95)):
+        growth, echo = np.zeros((runs, len(EXTRA))), np.zeros(runs)
+        for _ in range(minutes):
+            echo = faded(echo, 1)
+            came = rng.random(runs) < 1 - np.exp(-(rate + ECHO * echo / ECHO_MIN) / mark)
+            told = gains([(mark,) if hit else () for hit in came], extra, np.full(runs, rate), 0.0, echo)
+            echo = told.echo
+            growth = (1 + growth) * np.exp(told.log - EXTRA)
+        mean = growth[:, :2].mean(axis=0) / minutes
+        assert (mean >= least).all()
+        assert (mean <= most).all()
