@@ -121,7 +121,7 @@ def _promises(name: str, scene: Scene, found: Result) -> dict[str, Any]:
             found.nulls[0], found.surged[0], scene.scoring.surged[0], line, np.random.default_rng(5)
         )
         waits = minutes_to_alert(raw, line)
-        at = said["at_budget_1"][kind] = {
+        at: dict[str, Any] = {
             "raw_incidents_a_day": round(incidents_a_day(found.raw, raw, line), 3),
             "false_share": round(share, 3),
             "false_share_incidents": number,
@@ -129,6 +129,7 @@ def _promises(name: str, scene: Scene, found: Result) -> dict[str, Any]:
         }
         if name == STOCKNET:
             at["falls"] = falls_met(found.raw, raw, line, stocknet.prices(get_settings()))._asdict()
+        said["at_budget_1"][kind] = at
     return said
 
 
@@ -136,8 +137,8 @@ def _kept(name: str, detector: str, seeds: int, size: int) -> Path:
     """Where a detector's figures are kept: under a name that changes with the code and the data that they come from."""
     own = [ours, promise, falls, *LOGIC] if detector == SQUALL else [rivals, rivals_river]
     digest = hashlib.sha256(f"{name} {detector} {seeds} {size}".encode())
-    for module in (series, judging, bench, simulate, *own):
-        digest.update(Path(str(module.__file__)).read_bytes())
+    for file in (__file__, *(module.__file__ for module in (series, judging, bench, simulate, *own))):
+        digest.update(Path(str(file)).read_bytes())
     settings = get_settings()
     digest.update(repr(settings.detection).encode() if detector == SQUALL else b"")
     if name == STOCKNET:

@@ -2,12 +2,18 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from squall.errors import UserError
 from squall.settings import get_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from squall.scopes import Kind
+    from streams.logic.detection import Arrival
 
 CHUNK_ROWS = 20_000
 SEED = 1
@@ -32,14 +38,15 @@ def calibrate(
     from streams.logic.calibration import play_null
 
     settings = get_settings().in_namespace(namespace)
-    history = []
+    history: "list[tuple[int, Mapping[str, Arrival]]]" = []
+    companies: "tuple[Kind, ...]" = ("company",)
     with reading(settings) as connection:
         end = decided_until(connection)
         if end is None:
             raise UserError("nothing has been decided yet: there is no history to calibrate on")
         after = end.astimezone(UTC) - timedelta(days=days)
         while after < end:
-            arrivals, after = read_arrivals(connection, ("company",), after, end, CHUNK_ROWS)
+            arrivals, after = read_arrivals(connection, companies, after, end, CHUNK_ROWS)
             history += arrivals.items()
     null = play_null(history, settings.detection, np.random.default_rng(SEED))
     found = null.calibration(settings.detection.budget)
