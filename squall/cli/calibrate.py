@@ -38,8 +38,8 @@ def calibrate(
     from streams.logic.calibration import play_null
 
     settings = get_settings().in_namespace(namespace)
-    history: "list[tuple[int, Mapping[str, Arrival]]]" = []
-    companies: "tuple[Kind, ...]" = ("company",)
+    history: list[tuple[int, Mapping[str, Arrival]]] = []
+    companies: tuple[Kind, ...] = ("company",)
     with reading(settings) as connection:
         end = decided_until(connection)
         if end is None:
