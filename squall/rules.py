@@ -17,7 +17,7 @@ from squall.scopes import Kind, parse_scope
 
 Metric = Literal[
     "surprise", "excess", "share_up", "volume_excess", "negative_share", "past_share", "stories", "mentions", "mass", "lift",
-    "mood_change", "topic_change", "price_move", "divergence", "confirmed",
+    "silence", "mood_change", "topic_change", "price_move", "divergence", "confirmed",
 ]  # fmt: skip
 METRICS: dict[Metric, str] = {
     "surprise": "log10 of the evidence that negative weight is up",
@@ -30,6 +30,7 @@ METRICS: dict[Metric, str] = {
     "mentions": "mentions since then, copies included",
     "mass": "negative weight since then, a story up to 1",
     "lift": "negative weight by what was expected",
+    "silence": "-log10 of the probability that no news comes for so long, by past and calendar",
     "mood_change": "mean tone of the last 24 hours against its past, in standard errors; negative: worse",
     "topic_change": "distance of the last 24 hours' topics from those of the past, 0 to 1",
     "price_move": "move of a company's price in 24 hours, in standard deviations of its daily moves",
@@ -212,6 +213,12 @@ class Rule(_Part):
     def is_gauged(self) -> bool:
         """Whether a condition goes by one of the `GAUGED` metrics."""
         return any(condition.metric in GAUGED for condition in self.when)
+
+    @cached_property
+    def silence(self) -> float | None:
+        """The level of silence from which it holds at the earliest; None: it does not go by silence."""
+        levels = [one.above for one in self.when if one.metric == "silence" and one.above is not None]
+        return max(levels, default=None)
 
     def holds(self, metrics: Mapping[str, float | None], but: Collection[Metric] = ()) -> bool:
         """Whether all its conditions hold, `but` those on some metrics."""

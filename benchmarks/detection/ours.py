@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from benchmarks.detection.judging import Scores
+from benchmarks.detection.judging import HOLD_ROWS, Scores
 from benchmarks.detection.rivals import Config, Rival
-from benchmarks.detection.series import ROW, Series
+from benchmarks.detection.series import DAY, ROW, WARM_UP_DAYS, Series
 from squall.scopes import company_scope
 from squall.settings import DetectionSettings
 from streams.logic.detection import Arrival
@@ -67,20 +67,36 @@ def squall(many: Sequence[Series], config: Config) -> list[Scores]:  # noqa: ARG
     series = beside_each_other(many)
     numbers = {name: number for number, name in enumerate(scope_names(series))}
     detector = SurgeDetector(DetectionSettings())
-    found = []
-    for minute, arrivals in minutes_of(series, ROW):
-        for signal in detector.step(minute, arrivals):
-            score = signal.surprise if signal.share_up else -np.inf
-            found.append((numbers[signal.scope], (minute - series.origin) // ROW, score))
+    found = [
+        (numbers[signal.scope], (minute - series.origin) // ROW, signal.surprise if signal.share_up else -np.inf)
+        for minute, arrivals in minutes_of(series, ROW)
+        for signal in detector.step(minute, arrivals)
+    ]
     numbered = np.array(found, dtype=float).reshape(-1, 3)
     scope, row, scores = numbered[:, 0].astype(np.int64), numbered[:, 1].astype(np.int64), numbered[:, 2]
     order = np.lexsort((row, scope))
     scope, row, scores = scope[order], row[order], scores[order]
-    edges = np.searchsorted(scope, np.cumsum([0, *(len(one.scopes) for one in many)]))
+    starts = np.cumsum([0, *(len(one.scopes) for one in many)])
+    edges = np.searchsorted(scope, starts)
     return [
         Scores(scope[low:high] - start, row[low:high], scores[low:high])
-        for low, high, start in zip(edges, edges[1:], np.cumsum([0, *(len(one.scopes) for one in many)]), strict=False)
+        for low, high, start in zip(edges, edges[1:], starts, strict=False)
     ]
+
+
+def minutes_to_alert(series: Series, line: float) -> list[int]:
+    """Minutes from the first item of what stands out to the opening of each incident of the judged days."""
+    detector = SurgeDetector(DetectionSettings())
+    begin = series.origin + WARM_UP_DAYS * DAY
+    last: dict[str, int] = {}
+    found = []
+    for minute, arrivals in minutes_of(series):
+        for signal in detector.step(minute, arrivals):
+            if minute >= begin and signal.share_up and signal.surprise >= line:
+                if minute - last.get(signal.scope, -HOLD_ROWS * ROW - 1) > HOLD_ROWS * ROW:
+                    found.append(minute + 1 - signal.since)
+                last[signal.scope] = minute
+    return found
 
 
 OURS = Rival(squall, {"settings": ("default",)})

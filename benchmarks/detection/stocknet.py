@@ -6,6 +6,7 @@ The result is cached under `SQUALL_HOME`, by a hash of the tweets' file, the mod
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,8 +25,10 @@ from streams.logic.linking import CASHTAG, Linker
 if TYPE_CHECKING:
     import pandas as pd
 
-VERSION = 1
+VERSION = 2
 """Changes whenever what is cached does."""
+FIRST = date(2014, 7, 1)
+"""What came before is not looked at."""
 CHUNK = 2_048
 NEGATIVE = 0.5
 """P(negative) from which a story may be part of an injected burst."""
@@ -34,7 +37,9 @@ POOL = 1_500
 
 
 def tweets(settings: Settings) -> "pd.DataFrame":
-    """All rows with `minute`, `relevance` (0 to 1), `leader` (first of its story for its ticker), and `negative` of leaders.
+    """All rows from `FIRST` on with `minute`, `relevance` (0 to 1), `leader` (first of its story for its ticker).
+
+    Leaders have `negative` too.
 
     Raises:
         UserError: the data is missing.
@@ -42,8 +47,9 @@ def tweets(settings: Settings) -> "pd.DataFrame":
     import pandas as pd
 
     frame = pd.read_parquet(_need(settings, "tweets.parquet"))
+    frame = frame[frame["created_at"] >= pd.Timestamp(FIRST, tz=frame["created_at"].dt.tz)]
     frame = frame.sort_values(["created_at", "id", "ticker"], kind="stable", ignore_index=True)
-    cache = _cache(settings, "tweets")
+    cache = cache_path(settings, "tweets")
     if cache.is_file():
         return frame.join(pd.read_parquet(cache))
     relevances, spans = _links(frame)
@@ -72,7 +78,7 @@ def negative_stories(settings: Settings, frame: "pd.DataFrame", year: int) -> "p
     """
     import pandas as pd
 
-    cache = _cache(settings, f"renamed-{year}")
+    cache = cache_path(settings, f"renamed-{year}")
     if cache.is_file():
         return pd.read_parquet(cache)
     own = frame[(frame["created_at"].dt.year == year) & frame["leader"] & (frame["negative"] >= NEGATIVE) & (frame["start"] >= 0)]
@@ -196,7 +202,8 @@ def _need(settings: Settings, name: str) -> Path:
     return path
 
 
-def _cache(settings: Settings, name: str) -> Path:
+def cache_path(settings: Settings, name: str) -> Path:
+    """Where what was made of the data is kept."""
     digest = hashlib.sha256(_need(settings, "tweets.parquet").read_bytes())
     digest.update(load_artifact(settings.model.dir or SHIPPED).version.encode())
     for file in (linking.__file__, link_relevance.__file__, sketches.__file__, stories.__file__):

@@ -175,6 +175,8 @@ INPUTS = {
     "past_share": ("Share of negative before", "%"),
     "line": ("Alarm line", ""),
     "volume_surprise": ("Surprise at the volume alone", ""),
+    "awaited": ("Expected since the last one", "articles"),
+    "silence": ("Silence", ""),
     "baseline_mass": ("Negative weight of the past", "articles"),
     "baseline_min": ("Length of that past", "days"),
     "rule_version": ("Rule version", ""),

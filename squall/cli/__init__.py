@@ -8,6 +8,7 @@ from squall.cli import (
     alerts,
     backfill,
     backtest,
+    calibrate,
     classify,
     companies,
     config,
@@ -71,6 +72,7 @@ app.command("health")(health.health)
 app.add_typer(deadletters.app, name="deadletters")
 app.add_typer(models.app, name="models")
 app.command("backfill")(backfill.backfill)
+app.command("calibrate")(calibrate.calibrate)
 app.command("leadlag")(leadlag.leadlag)
 app.command("config")(config.config)
 app.add_typer(companies.app, name="companies")

@@ -42,10 +42,6 @@ class Level(NamedTuple):
         """Mass a day."""
         return self.alpha / self.beta
 
-    def high(self, z: float) -> Floats:
-        """Upper quantile of what the level may be over the next hour, `z` standard normal deviations up."""
-        return self.mean * gamma_quantile(1.0 / self.alpha + self.wander, z)
-
 
 def gamma_quantile(variance: Floats, z: float) -> Floats:
     """Quantile of a Gamma variable of mean 1 (Wilson and Hilferty's approximation)."""
@@ -102,7 +98,9 @@ def _wander(masses: Floats, expected: Floats, weights: Floats) -> float:
     return float(np.clip(beyond, *WANDER))
 
 
-def fit_shape(hours: Floats, observed: NDArray[np.bool_], slots: Ints, open_days: NDArray[np.bool_]) -> Floats:
+def fit_shape(
+    hours: Floats, observed: NDArray[np.bool_], slots: Ints, open_days: NDArray[np.bool_], believed: float = SHAPE_MASS
+) -> Floats:
     """How much of a mean hour each hour of the week is, shape (groups, 168); means over the observed hours are 1.
 
     Args:
@@ -111,33 +109,21 @@ def fit_shape(hours: Floats, observed: NDArray[np.bool_], slots: Ints, open_days
         slots: local hour of the week of each hour, holidays counted as Sundays; shape (hours,).
         open_days: whether each of the 168 slots lies on a day of the working week. Its hour on all such days, or on all others,
             is what a slot with little mass is shrunk to, and that in turn to 1.
+        believed: mass that what a slot is shrunk to is worth.
     """
     if not observed.any():
         return np.ones((len(hours), SLOTS))
     hours, slots = hours[:, observed], slots[observed]
     mean = hours.mean(axis=1, keepdims=True)
     coarse_of = np.arange(SLOTS) % 24 + 24 * open_days
-    coarse = _ratio(hours, coarse_of[slots], 48, mean, np.ones((len(hours), 48)))
-    fine = _ratio(hours, slots, SLOTS, mean, coarse[:, coarse_of])
+    coarse = _ratio(hours, coarse_of[slots], 48, mean, np.ones((len(hours), 48)), believed)
+    fine = _ratio(hours, slots, SLOTS, mean, coarse[:, coarse_of], believed)
     shape: Floats = fine / fine[:, slots].mean(axis=1, keepdims=True)
     return shape
 
 
-def _ratio(hours: Floats, slots: Ints, count: int, mean: Floats, prior: Floats) -> Floats:
+def _ratio(hours: Floats, slots: Ints, count: int, mean: Floats, prior: Floats, believed: float) -> Floats:
     seen = np.bincount(slots, minlength=count)
     mass = np.stack([np.bincount(slots, row, count) for row in hours])
-    ratio: Floats = (mass + SHAPE_MASS * prior) / (seen * mean + SHAPE_MASS)
+    ratio: Floats = (mass + believed * prior) / (seen * mean + believed)
     return ratio
-
-
-def fit_tilt(products: Floats, masses: Floats, lifts: Floats) -> Floats:
-    """c_k: mean of (prod - 1) over mean mass, on quiet minutes, not below k - 1; shape (groups, 5).
-
-    Args:
-        products: sums of prod(1 + w (k - 1)) - 1 over quiet minutes; shape (groups, 5).
-        masses: sums of the marks of the same minutes; shape (groups,).
-    """
-    prior = 50.0
-    tilt = (prior * (lifts - 1.0) + products) / (prior + masses[:, None])
-    at_least: Floats = np.maximum(tilt, lifts - 1.0)
-    return at_least

@@ -55,7 +55,7 @@ class Signal(NamedTuple):
     line: float
     """log10 of the alarm line A, which follows from the budget."""
     share_up: bool
-    """Whether the share of negative stands above the scope's past by more than chance."""
+    """Whether the share of negative stands above the scope's past, and is a quarter at least."""
     since: int
     """Minute from which what stands out came; `minute` where nothing does."""
     mass: float = 0.0
@@ -72,6 +72,10 @@ class Signal(NamedTuple):
     """The same of the scope's past, shrunk to its group's."""
     level: float = 0.0
     """Mass a day that the past makes expected of the scope, at this hour of the week."""
+    silence: float = 0.0
+    """-log10 of the probability that nothing comes for so long, by past and calendar."""
+    awaited: float = 0.0
+    """Articles that were to be expected since the last one."""
     mood_change: float | None = None
     """This and what follows stands here only where a rule asked for it: see `streams.logic.moods` and `streams.logic.metrics`."""
     topic_change: float | None = None

@@ -11,7 +11,7 @@ from squall.sessions import week_slots
 from squall.settings import DetectionSettings
 from streams.logic import baseline
 from streams.logic.baseline import Ints
-from streams.logic.e_detector import LIFTS, Floats
+from streams.logic.e_detector import Floats
 
 HOUR = 60
 DAY = 24 * HOUR
@@ -25,6 +25,8 @@ FLOOR_DAY = 0.1
 # The past share of negative is shrunk to the group's, worth so many articles, and that to PRIOR_SHARE.
 SHARE_ITEMS = 5.0
 PRIOR_SHARE = 0.25
+# As `baseline.SHAPE_MASS`, for the hours in which articles are awaited.
+AWAITED_MASS = 1.0
 # 1970-01-01 as `date.toordinal` counts.
 _EPOCH = date(1970, 1, 1).toordinal()
 
@@ -36,8 +38,9 @@ class Expectation:
     """
 
     ARRAYS = (
-        *("kind", "group", "past", "group_hours", "products", "quiet_mass"),
-        *("alpha", "beta", "wander", "group_mean", "group_days", "group_share", "past_share", "shape", "tilt"),
+        *("kind", "group", "past", "group_hours"),
+        *("alpha", "beta", "wander", "group_mean", "group_days", "group_share", "past_share", "shape"),
+        *("item_level", "item_shape"),
     )
     """Names of the arrays from which everything follows."""
 
@@ -49,8 +52,6 @@ class Expectation:
         # The days before today, and today as the last.
         self.past: Floats = np.zeros((4, 0, days))
         self.group_hours: Floats = np.zeros((0, days * 24))
-        self.products: Floats = np.zeros((2, len(KINDS), len(LIFTS), days))
-        self.quiet_mass: Floats = np.zeros((2, len(KINDS), days))
 
         self.alpha: Floats = np.zeros((2, 0))
         self.beta: Floats = np.zeros((2, 0))
@@ -59,8 +60,10 @@ class Expectation:
         self.group_days: Floats = np.zeros(0)
         self.group_share: Floats = np.zeros(0)
         self.past_share: Floats = np.zeros(0)
+        self.item_level: Floats = np.zeros(0)
         self.shape: Floats = np.zeros((0, baseline.SLOTS))
-        self.tilt: Floats = np.tile(LIFTS - 1.0, (2, len(KINDS), 1))
+        # Hardly shrunk: who waits for news must know the hours that bring none.
+        self.item_shape: Floats = np.zeros((0, baseline.SLOTS))
 
     def add(self, kinds: Ints, groups: Ints) -> None:
         """Add scopes without a past; groups may be new."""
@@ -70,38 +73,32 @@ class Expectation:
             self.group_days = np.append(self.group_days, self.group_days.max(initial=0.0))
             self.group_share = np.append(self.group_share, PRIOR_SHARE)
             self.shape = np.concatenate([self.shape, np.ones((1, baseline.SLOTS))])
+            self.item_shape = np.concatenate([self.item_shape, np.zeros((1, baseline.SLOTS))])
         self.kind, self.group = np.append(self.kind, kinds), np.append(self.group, groups)
         self.past = np.concatenate([self.past, np.zeros((4, len(kinds), self._days))], axis=1)
         alpha = np.full((2, len(kinds)), baseline.PRIOR_SHAPE)
         self.alpha = np.concatenate([self.alpha, alpha], axis=1)
         self.beta = np.concatenate([self.beta, alpha / self.group_mean[:, groups] + self.group_days[groups]], axis=1)
         self.past_share = np.append(self.past_share, self.group_share[groups])
+        # A scope without a past is not awaited.
+        self.item_level = np.append(self.item_level, np.zeros(len(kinds)))
 
-    def note(self, hour: int, chosen: Ints, gains: Floats, brought: Floats) -> None:
+    def note(self, hour: int, chosen: Ints, brought: Floats) -> None:
         """Take in a minute.
 
         Args:
             chosen: numbers of the scopes, each once.
-            gains: log of what their marks multiply R by; shape (2, scopes, 5).
             brought: the sums of their new stories; shape (4, scopes).
         """
         self.past[:, chosen, -1] += brought
         np.add.at(self.group_hours[:, hour % 24 - 24], self.group[chosen], brought[VOLUME])
-        for series in SERIES:
-            level = self.alpha[series, chosen] / self.beta[series, chosen]
-            # What belongs to a day that stands out already is no quiet minute.
-            quiet = baseline.residual(self.past[series, chosen, -1], level) <= baseline.RESIDUAL
-            kinds = self.kind[chosen][quiet]
-            np.add.at(self.products[series, :, :, -1], kinds, np.expm1(gains[series][quiet]))
-            np.add.at(self.quiet_mass[series, :, -1], kinds, brought[series][quiet])
 
     def begin_hour(self, hour: int, since: int) -> None:
         """Let an hour (number since 1970) follow the one before it; `since` is the first minute of the stream."""
         guard = self._guard(hour, since)
         if hour % 24 == 0:
-            for ring in (self.past, self.products, self.quiet_mass):
-                ring[..., :-1] = ring[..., 1:]
-                ring[..., -1] = 0.0
+            self.past[..., :-1] = self.past[..., 1:]
+            self.past[..., -1] = 0.0
             self.group_hours[:, :-24] = self.group_hours[:, 24:]
             self.group_hours[:, -24:] = 0.0
         if hour % 24 == 0 or guard == 0:
@@ -120,7 +117,9 @@ class Expectation:
         observed[: start * 24] = False
         observed[end * 24 :] = False
         groups = len(self.group_share)
-        self.shape = baseline.fit_shape(self.group_hours, observed, slots, np.arange(baseline.SLOTS) < 5 * 24)
+        working = np.arange(baseline.SLOTS) < 5 * 24
+        self.shape = baseline.fit_shape(self.group_hours, observed, slots, working)
+        self.item_shape = baseline.fit_shape(self.group_hours, observed, slots, working, AWAITED_MASS)
         exposure = (self.shape[:, slots] * observed).reshape(groups, self._days, 24).sum(axis=2)[:, start:end] / 24
         past = self.past[:, :, start:end]
         self.group_days = exposure.sum(axis=1)
@@ -130,25 +129,29 @@ class Expectation:
             self.alpha[series], self.beta[series] = level.alpha, level.beta
             self.group_mean[series], self.wander[series] = level.group_mean, level.wander
             weights = level.weights
-            self.tilt[series] = baseline.fit_tilt(
-                self.products[series, :, :, start:end].sum(axis=-1), self.quiet_mass[series, :, start:end].sum(axis=-1), LIFTS
-            )
         items, negative = (past[ITEMS] * weights).sum(axis=1), (past[NEGATIVES] * weights).sum(axis=1)
         all_items, all_negative = (np.bincount(self.group, part, groups) for part in (items, negative))
         self.group_share = (SHARE_ITEMS * PRIOR_SHARE + all_negative) / (SHARE_ITEMS + all_items)
+        self.item_level = items / (1.0 + (exposure[self.group] * weights).sum(axis=1))
         self.past_share = (SHARE_ITEMS * self.group_share[self.group] + negative) / (SHARE_ITEMS + items)
 
     def _slots(self, day: int) -> NDArray[np.int64]:
         return np.array(week_slots(date.fromordinal(_EPOCH + day), self._settings.exchange))
 
-    def of_hour(self, hour: int) -> tuple[Floats, Floats]:
-        """What a minute of an hour is expected to bring of negative mass, shape (scopes,); and what it costs log R at most
-        likely's upper end, shape (2, scopes, 5)."""
-        shape = self.shape[:, self._slots(hour // 24)[hour % 24]][self.group] / DAY
-        mean = self.alpha / self.beta * shape
-        high = mean * baseline.gamma_quantile(1.0 / self.alpha + self.wander[:, None], self._settings.caution)
-        cost = self.tilt[:, self.kind] * np.maximum(high, FLOOR_DAY / DAY)[:, :, None]
-        return mean[NEGATIVE], cost
+    @property
+    def level(self) -> Floats:
+        """Mass a mean day brings by the past, of each series; shape (2, scopes)."""
+        level: Floats = self.alpha / self.beta
+        return level
+
+    def of_hour(self, hour: int) -> tuple[Floats, Floats, Floats]:
+        """What a minute of an hour is expected to bring: of negative mass and of articles, shape (scopes,) each; and the upper
+        end of what is likely for each series, which news is judged against, shape (2, scopes)."""
+        slot = self._slots(hour // 24)[hour % 24]
+        shape, awaited = (one[:, slot][self.group] / DAY for one in (self.shape, self.item_shape))
+        mean = self.level * shape
+        high = mean * baseline.gamma_quantile(1.0 / self.alpha, self._settings.caution)
+        return mean[NEGATIVE], self.item_level * awaited, np.maximum(high, FLOOR_DAY / DAY)
 
     def export(self) -> dict[str, Any]:
         """The arrays, for `restore`."""

@@ -20,6 +20,7 @@ State = Literal["pending", "firing", "acknowledged", "resolved"]
 Kind = Literal["opened", "reopened", "fired", "updated", "rolled_up", "released", "told", "repeated", "resolved"]
 EVIDENCE_ROWS = 10
 DEFAULT_WINDOW = 360
+HOUR = 60
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MINUTE = timedelta(minutes=1)
 
@@ -50,6 +51,9 @@ class Detector(Protocol):
 
     def at(self, scope: str, minute: int) -> Signal:
         """The signal of a scope at the end of the last minute taken in, or of a later one that brings nothing."""
+
+    def silent(self, minute: int, level: float, /) -> Sequence[str]:
+        """The scopes whose silence is so high at the end of such a minute."""
 
 
 class Incident(Struct, frozen=True, kw_only=True):
@@ -189,6 +193,8 @@ class Watch:
         self._silences: tuple[SilenceSpan, ...] = ()
         self._steps: list[Step] = []
         self._gauge: Gauge = no_gauge
+        self._silence = min((rule.silence for rule in rules.rules if rule.silence is not None), default=None)
+        """The lowest level of silence that a rule goes by."""
 
     @property
     def reopen_within(self) -> int:
@@ -229,21 +235,35 @@ class Watch:
         return self._steps
 
     def _pass_until(self, until: int, stories: Stories) -> None:
-        while self._open and self._minute < until:
-            self._decide(self._minute + 1, {}, stories)
+        while self._minute < until:
+            if self._open:
+                following = self._minute + 1
+            elif self._silence is not None:
+                following = _hours_end(self._minute + 1)
+            else:
+                break
+            if following > until:
+                break
+            self._decide(following, {}, stories)
         self._minute = until
 
     def _decide(self, minute: int, arrived: Mapping[str, Any], stories: Stories) -> None:
         self._minute = minute
         watched = {scope for _, scope in self._open}
         if arrived:
-            signals = self._detector.step(minute, arrived, watched)
+            signals = list(self._detector.step(minute, arrived, watched))
         else:
             signals = [self._detector.at(scope, minute) for scope in watched]
+        silent: set[str] = set()
+        if self._silence is not None and minute == _hours_end(minute):
+            silent.update(self._detector.silent(minute, self._silence))
+            signals += [self._detector.at(scope, minute) for scope in sorted(silent - watched - arrived.keys())]
         # The widest first: what they take in this minute, they take in before it tells anybody.
         for signal in sorted(signals, key=lambda one: _breadth(one.scope)):
             for rule in self._rules_of(signal.scope):
-                self._judge(rule, signal, signal.scope in arrived, stories)
+                # Time alone makes nothing worse but a silence, which is looked at when an hour ends.
+                may_open = signal.scope in (arrived if rule.silence is None else silent)
+                self._judge(rule, signal, may_open, stories)
 
     def _rules_of(self, scope: str) -> tuple[Rule, ...]:
         found = self._covering.get(scope)
@@ -252,16 +272,15 @@ class Watch:
             self._covering[scope] = found
         return found
 
-    def _judge(self, rule: Rule, signal: Signal, arrived: bool, stories: Stories) -> None:
+    def _judge(self, rule: Rule, signal: Signal, may_open: bool, stories: Stories) -> None:
         key, minute, metrics = (rule.name, signal.scope), signal.minute, metrics_of(signal)
         incident = self._open.get(key)
-        if rule.is_gauged and (incident is not None or (arrived and rule.holds(metrics, GAUGED))):
+        if rule.is_gauged and (incident is not None or (may_open and rule.holds(metrics, GAUGED))):
             signal = signal._replace(**self._gauge(signal.scope, minute))
             metrics = metrics_of(signal)
         holds = rule.holds(metrics)
         if incident is None:
-            # Only a minute that brings something can open: time alone makes nothing worse.
-            if not (arrived and holds):
+            if not (may_open and holds):
                 return
             incident = self._reopened(rule, signal) or self._opened(rule, signal)
         calm = rule.is_calm(metrics)
@@ -274,7 +293,7 @@ class Watch:
             calm_since=_since(incident.calm_since, calm, minute),
         )
         self._keep(Step(kind="updated", minute=minute, incident=incident, signal=signal))
-        incident = self._roll_up(rule, self._fire(rule, incident, signal, arrived, stories), signal)
+        incident = self._roll_up(rule, self._fire(rule, incident, signal, may_open, stories), signal)
         incident = self._tell(rule, incident, signal)
         if incident.calm_since is not None and minute - incident.calm_since >= rule.keep_firing_for:
             self._resolve(incident, signal)
@@ -397,19 +416,21 @@ def _since(since: int | None, holds: bool, minute: int) -> int | None:
     return minute if since is None else since
 
 
+def _hours_end(minute: int) -> int:
+    """The last minute of a minute's hour."""
+    return minute // HOUR * HOUR + HOUR - 1
+
+
 def _breadth(scope: str) -> tuple[int, str]:
     return BREADTH[parse_scope(scope).kind], scope
 
 
 def inputs(rule: Rule, version: str, signal: Signal, stories: int) -> dict[str, Any]:
     """What a decision was made from, as it stays with the incident."""
+    unasked = ("scope", "minute", "surprise", *(("silence", "awaited") if rule.silence is None else ()))
     seen = {name: round(value, 6) if isinstance(value, float) else value for name, value in signal._asdict().items()}
     return {
-        **{
-            name: value
-            for name, value in seen.items()
-            if name not in ("scope", "minute", "surprise") and (value is not None or name not in GAUGED)
-        },
+        **{name: value for name, value in seen.items() if name not in unasked and (value is not None or name not in GAUGED)},
         "window_min": window_of(rule, signal),
         "stories": stories,
         "rule": rule.model_dump(mode="json", by_alias=True, exclude_defaults=True),
@@ -430,6 +451,8 @@ def line_of(rule: Rule, signal: Signal) -> float:
 
 def summary(name: str, rule: Rule, signal: Signal, stories: int) -> str:
     """A sentence for people: `Facebook: 9 negative stories in 6 h, weight 6.1 where 0.3 was expected`."""
+    if rule.silence is not None:
+        return f"{name}: no news where {getattr(signal, 'awaited', 0.0):.0f} articles were expected by now"
     length = window_of(rule, signal)
     window = f"{length // 60} h" if length % 60 == 0 else f"{length} min"
     noun = "story" if stories == 1 else "stories"

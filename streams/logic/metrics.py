@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from streams.logic.e_detector import Floats
+
 LEAST_ITEMS = 3.0
 LEAST_RETURNS = 20
 # Standard deviation of an article's tone (P(positive) - P(negative)), where too few are known; it counts as so many articles.
 TONE_DEVIATION = 0.5
 TONE_ITEMS = 10.0
-# Silence is no surprise before so many articles were to be expected: exp(-7) is one in a thousand.
-SILENT_ITEMS = 7.0
 
 
 class Tone(NamedTuple):
@@ -64,19 +64,20 @@ def confirmed(mood: float | None, price: float | None, *, fall: float = -2.0) ->
     return None if mood is None or price is None else mood <= fall and price <= fall
 
 
-def silence(expected: float, came: float) -> float | None:
-    """How surprising it is that so little came, as log10; 0 where enough did.
+def silence(awaited: Floats, level: Floats, wander: float) -> Floats:
+    """How surprising it is that nothing came, as -log10 of its probability; shape (scopes,).
+
+    Days wander about the level as Gamma variables do, each by itself: a feed of many articles needs part of a day to be silent,
+    not minutes.
 
     Args:
-        expected: articles that the calendar makes expected of a source or scope since it last spoke.
-        came: articles that did come since.
+        awaited: articles that past and calendar make expected since the last one.
+        level: articles of a mean day; 0 where there is no past, and nothing is awaited.
+        wander: squared coefficient of variation of a day's rate about its expectation, above 0.
     """
-    if expected < SILENT_ITEMS:
-        return None
-    if came >= expected:
-        return 0.0
-    bound = expected - came - (came * log(expected / came) if came > 0 else 0.0)
-    return bound / log(10)
+    spread = wander * np.maximum(level, 1e-9)
+    surprise: Floats = awaited * np.log1p(spread) / spread / log(10)
+    return surprise
 
 
 def topic_change(recent: Mapping[str, float], past: Mapping[str, float]) -> float | None:

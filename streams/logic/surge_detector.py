@@ -15,18 +15,22 @@ from squall.scopes import Kind, parse_scope
 from squall.settings import DetectionSettings
 from streams.logic.baseline import Ints
 from streams.logic.detection import Arrival, Signal
-from streams.logic.e_detector import LIFTS, NOTHING, Floats, after_marks, after_quiet, log_gain, surprise
-from streams.logic.expectation import DAY, HOUR, KINDS, NEGATIVE, Expectation, packed, unpacked
+from streams.logic.e_detector import EXTRA, NOTHING, Floats, after_marks, after_quiet, faded, gains, strengths, surprise
+from streams.logic.expectation import DAY, HOUR, KINDS, NEGATIVE, SERIES, VOLUME, Expectation, packed, unpacked
+from streams.logic.metrics import silence
 from streams.logic.moods import Moods
 
-VERSION = 3
+VERSION = 4
 # The line is never lower than for a watch-list of so many scopes: three stories are no surge, however few are watched.
 LEAST_FAMILY = 500
 # Scopes wider than a company are too busy to be judged by a prior: they wait until the stream is so old.
 WARM = 2 * DAY
 # By how much log10 R stays above the line at the end of an hour: an alarm that is out needs no more proof, and ends the sooner.
-HEADROOM = 1.0
-# The lift whose CUSUM says since when something stands out.
+HEADROOM = 1.5
+# The share of negative is up where it stands so many standard errors above the past, and at so much or more.
+SHARE_ERRORS = 0.25
+LEAST_SHARE = 0.25
+# The strength whose CUSUM says since when something stands out.
 _SINCE = 1
 _MASS, _EXPECTED, _STORIES, _MENTIONS, _ITEMS, _NEGATIVES = range(6)
 
@@ -34,7 +38,7 @@ _MASS, _EXPECTED, _STORIES, _MENTIONS, _ITEMS, _NEGATIVES = range(6)
 class SurgeDetector:
     """The marked e-detector over scopes, against baselines of their own past; see `streams.logic.detection.Detector`."""
 
-    ARRAYS = ("asof", "log_r", "cusum", "start", "sums")
+    ARRAYS = ("asof", "log_r", "echo", "cusum", "start", "sums", "awaited")
 
     def __init__(self, settings: DetectionSettings) -> None:
         self._settings = settings
@@ -47,12 +51,17 @@ class SurgeDetector:
         self._expectation = Expectation(settings)
         self.moods = Moods(settings)
         self._mean: Floats = np.zeros(0)
-        self._cost: Floats = np.zeros((2, 0, len(LIFTS)))
+        self._items: Floats = np.zeros(0)
+        self._rate: Floats = np.zeros((2, 0))
+        self._extra: Floats = np.zeros((2, 0, len(EXTRA)))
         self.asof: Ints = np.zeros(0, np.int64)
-        self.log_r: Floats = np.zeros((2, 0, len(LIFTS)))
+        self.log_r: Floats = np.zeros((2, 0, len(EXTRA)))
+        self.echo: Floats = np.zeros((2, 0))
         self.cusum: Floats = np.zeros(0)
         self.start: Ints = np.zeros(0, np.int64)
         self.sums: Floats = np.zeros((6, 0))
+        self.awaited: Floats = np.zeros(0)
+        """Articles that were to be expected since the last one."""
 
     @property
     def lookback(self) -> int:
@@ -72,13 +81,26 @@ class SurgeDetector:
         self._roll(minute)
         return self._signals([scope], minute)[0]
 
+    def silent(self, minute: int, level: float) -> list[str]:
+        """The scopes whose `Signal.silence` is so high at the end of the last minute taken in, or of a later one."""
+        self._roll(minute)
+        hushed = self._hushed(np.arange(len(self._number)), minute)[1] >= level
+        return [name for name, number in self._number.items() if hushed[number]]
+
+    def _hushed(self, places: Ints, minute: int) -> tuple[Floats, Floats]:
+        """Articles awaited by some scopes since their last one, and how surprising their silence is, to 4 digits."""
+        awaited = self.awaited[places] + self._items[places] * (minute - self.asof[places])
+        hush = silence(awaited, self._expectation.item_level[places], float(self._expectation.wander[VOLUME]))
+        return awaited, np.round(hush, 4)
+
     def line(self, kind: Kind) -> float:
         """log10 of the alarm line of a kind of scope: by Ville's inequality the budget is kept where it is the family's minutes
         over the budget."""
         companies = int(np.count_nonzero(self._expectation.kind == 0))
         family = companies if kind == "company" else len(self._number) - companies
         budget = self._settings.budget if kind == "company" else self._settings.wide_budget
-        return round(log10(max(family, LEAST_FAMILY) * DAY / budget) + self._settings.calibration, 4)
+        calibration = self._settings.calibration if kind == "company" else 0.0
+        return round(log10(max(family, LEAST_FAMILY) * DAY / budget) + calibration, 4)
 
     def _roll(self, minute: int) -> None:
         """End the hours before that of `minute`."""
@@ -92,16 +114,23 @@ class SurgeDetector:
             most = np.array([self.line(kind) for kind in KINDS])[self._expectation.kind] + HEADROOM
             self.log_r = np.minimum(self.log_r, most[:, None] * log(10))
             self._expectation.begin_hour(self._hour, self._since)
-            self._mean, self._cost = self._expectation.of_hour(self._hour)
+            self._expect()
             if self._hour * HOUR < self._since + WARM:
                 self.log_r[:, self._expectation.kind != 0] = NOTHING
+
+    def _expect(self) -> None:
+        """What is expected in the present hour."""
+        self._mean, self._items, self._rate = self._expectation.of_hour(self._hour)
+        self._extra = strengths(self._expectation.level / DAY)
 
     def _pass(self, chosen: Ints, until: int) -> None:
         """Let some scopes be quiet until the end of a minute."""
         quiet = until - self.asof[chosen]
-        self.log_r[:, chosen] = after_quiet(self.log_r[:, chosen], self._cost[:, chosen], quiet)
+        self.log_r[:, chosen] = after_quiet(self.log_r[:, chosen], self._extra[:, chosen], quiet)
+        self.echo[:, chosen] = faded(self.echo[:, chosen], quiet)
         self.sums[_EXPECTED, chosen] += self._mean[chosen] * quiet
-        left = np.maximum(self.cusum[chosen] - self._cost[NEGATIVE, chosen, _SINCE] * quiet, 0.0)
+        self.awaited[chosen] += self._items[chosen] * quiet
+        left = np.maximum(self.cusum[chosen] - self._extra[NEGATIVE, chosen, _SINCE] * quiet, 0.0)
         self.cusum[chosen] = left
         self.sums[:, chosen[left == 0]] = 0.0
         self.asof[chosen] = until
@@ -115,19 +144,24 @@ class SurgeDetector:
             self._add(new, arrivals, minute)
         chosen = np.array([self._number[name] for name in names])
         self._pass(chosen, minute - 1)
-        gains = np.array([[log_gain(np.array(one.marks)), log_gain(np.array(one.weights))] for one in found]).swapaxes(0, 1)
         brought = np.array([(one.mass, sum(one.weights), one.items, one.negative) for one in found]).T
         counts = np.array([(len(one.weights), one.mentions) for one in found], np.float64).T
-        self._expectation.note(self._hour, chosen, gains, brought)
+        self._expectation.note(self._hour, chosen, brought)
 
-        cost = self._cost[:, chosen]
-        self.log_r[:, chosen] = after_marks(self.log_r[:, chosen], cost, gains)
+        echo, extra = faded(self.echo[:, chosen], 1), self._extra[:, chosen]
+        taken = [
+            gains(marks, extra[series], self._rate[series, chosen], self._expectation.wander[series], echo[series])
+            for series, marks in zip(SERIES, ([one.marks for one in found], [one.weights for one in found]), strict=True)
+        ]
+        self.log_r[:, chosen] = after_marks(self.log_r[:, chosen], extra, np.stack([one.log for one in taken]))
+        self.echo[:, chosen] = [one.echo for one in taken]
         idle = self.cusum[chosen] == 0
         self.start[chosen[idle]] = minute
         added = np.stack([brought[0], self._mean[chosen], *counts, *brought[2:]])
         self.sums[:, chosen] = np.where(idle, 0.0, self.sums[:, chosen]) + added
-        moved = gains[NEGATIVE, :, _SINCE] - cost[NEGATIVE, :, _SINCE]
+        moved = taken[NEGATIVE].log[:, _SINCE] - extra[NEGATIVE, :, _SINCE]
         self.cusum[chosen] = np.maximum(self.cusum[chosen] + moved, 0.0)
+        self.awaited[chosen[brought[2] > 0]] = 0.0
         self.asof[chosen] = minute
 
     def _add(self, names: list[str], arrivals: Mapping[str, Arrival], minute: int) -> None:
@@ -139,43 +173,46 @@ class SurgeDetector:
             groups.append(self._groups.setdefault(key, len(self._groups)))
         more = len(names)
         self._expectation.add(np.array([KINDS.index(kind) for kind in kinds]), np.array(groups))
-        self._mean, self._cost = self._expectation.of_hour(self._hour)
+        self._expect()
         self.asof = np.append(self.asof, np.full(more, minute - 1))
-        self.log_r = np.concatenate([self.log_r, np.full((2, more, len(LIFTS)), NOTHING)], axis=1)
+        self.log_r = np.concatenate([self.log_r, np.full((2, more, len(EXTRA)), NOTHING)], axis=1)
+        self.echo = np.concatenate([self.echo, np.zeros((2, more))], axis=1)
         self.cusum = np.append(self.cusum, np.zeros(more))
         self.start = np.append(self.start, np.zeros(more, np.int64))
         self.sums = np.concatenate([self.sums, np.zeros((6, more))], axis=1)
+        self.awaited = np.append(self.awaited, np.zeros(more))
 
     def _signals(self, names: list[str], minute: int) -> list[Signal]:
         places = np.array([self._number[name] for name in names if name in self._number], np.int64)
         quiet = minute - self.asof[places]
-        surprises = surprise(after_quiet(self.log_r[:, places], self._cost[:, places], quiet))
+        surprises = surprise(after_quiet(self.log_r[:, places], self._extra[:, places], quiet))
         lines = {kind: self.line(kind) for kind in KINDS}
-        found = iter(zip(places, surprises.T, strict=True))
+        found = iter(zip(places, surprises.T, *self._hushed(places, minute), strict=True))
         signals = []
         for name in names:
             kind = parse_scope(name).kind
             if name not in self._number:
                 signals.append(Signal(name, minute, 0.0, 0.0, lines[kind], share_up=False, since=minute))
                 continue
-            number, both = next(found)
+            number, both, *hushed = next(found)
             judged = kind == "company" or minute >= (self._since or 0) + WARM
-            signals.append(self._signal(name, int(number), minute, both * judged, lines[kind]))
+            signals.append(self._signal(name, int(number), minute, both * judged, lines[kind], *hushed))
         return signals
 
-    def _signal(self, name: str, number: int, minute: int, surprises: Floats, line: float) -> Signal:
+    def _signal(self, name: str, number: int, minute: int, surprises: Floats, line: float, awaited: float, hush: float) -> Signal:
         quiet = int(minute - self.asof[number])
-        lasts = self.cusum[number] > self._cost[NEGATIVE, number, _SINCE] * quiet
+        lasts = self.cusum[number] > self._extra[NEGATIVE, number, _SINCE] * quiet
         sums = self.sums[:, number] if lasts else np.zeros(6)
         items, negative = float(sums[_ITEMS]), float(sums[_NEGATIVES])
         past, mean = float(self._expectation.past_share[number]), float(self._mean[number])
+        error = (past * (1.0 - past) * items) ** 0.5
         return Signal(
             scope=name,
             minute=minute,
             surprise=float(surprises[0]),
             volume_surprise=float(surprises[1]),
             line=line,
-            share_up=items > 0 and negative - past * items >= (past * (1.0 - past) * items) ** 0.5,
+            share_up=items > 0 and negative >= max(LEAST_SHARE * items, past * items + SHARE_ERRORS * error),
             since=int(self.start[number]) if lasts else minute,
             mass=round(float(sums[_MASS]), 6),
             expected=round(float(sums[_EXPECTED]) + mean * quiet, 6) if lasts else 0.0,
@@ -184,6 +221,8 @@ class SurgeDetector:
             negative_share=round(negative / items, 6) if items else 0.0,
             past_share=round(past, 6),
             level=round(mean * DAY, 6),
+            silence=float(hush),
+            awaited=round(float(awaited), 6),
         )
 
     def export(self) -> bytes:
@@ -216,7 +255,7 @@ class SurgeDetector:
             setattr(self, name, unpacked(held["arrays"][name]))
         self._expectation.restore(held["expectation"])
         self.moods.restore(held["moods"])
-        self._mean, self._cost = self._expectation.of_hour(self._hour)
+        self._expect()
 
     def _mark(self) -> list[int]:
         # The layout follows from these; thresholds may change without the past being lost.

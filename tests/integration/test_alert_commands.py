@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,23 @@ rules:
     scope: {kinds: [company], watchlist: mine}
     when: [{metric: excess, above: 0, resolve: -1.5}]
     min_stories: 2
+"""
+_HISTORY = """
+    SELECT 'h' || number AS id, CAST(:first AS timestamptz) + number * interval '160 minutes' AS at, number % 3 = 0 AS bad,
+           (ARRAY['boeing', 'ibm', 'apple'])[1 + number % 3] AS company
+    FROM generate_series(1, 310) AS number
+"""
+HISTORY_MENTIONS = f"""
+    INSERT INTO mention (id, event_time, article_id, story_id, company_id, sector, relevance, novelty, credibility, share,
+                         sector_share, revision, decision, withdrawn)
+    SELECT id, at, id, id, company, 'industrials', 100, 100, 100, 1000000, 1000000, 1, 1, false FROM ({_HISTORY}) AS history
+"""
+HISTORY_SCORES = f"""
+    INSERT INTO score (mention_id, model_version, event_time, revision, decision, negative, neutral, positive, topic, topics,
+                       features, company_id, sector, share, sector_share, undiluted, weight, withdrawn, late)
+    SELECT id, 'test', at, 1, 1, CASE WHEN bad THEN 800000 ELSE 100000 END, 100000, 100000, 'Earnings', '{{}}', '{{}}', company,
+           'industrials', 1000000, 1000000, 10000, 1000000, false, false
+    FROM ({_HISTORY}) AS history
 """
 Squall = Callable[..., str]
 
@@ -153,3 +171,22 @@ def test_a_channel_can_be_tried(squall: Squall, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(UserError, match="no channel 'pager': there is console, webhook"):
         squall("alerts", "test-channel", "pager", live=True)
     assert "console has taken it" in squall("alerts", "test-channel", "console", live=True)
+
+
+def test_the_line_is_calibrated_on_the_history_that_is_there(squall: Squall, context: Context) -> None:
+    with pytest.raises(UserError, match="36 days of history are too few for a budget of 1 a day: 31 of them only teach"):
+        squall("calibrate", "--days", "36")
+    with context.engine.begin() as connection:
+        parameters = {"first": START - timedelta(days=35)}
+        connection.execute(text(HISTORY_MENTIONS), parameters)
+        connection.execute(text(HISTORY_SCORES), parameters)
+    try:
+        said = squall("calibrate", "--days", "36", "--json").splitlines()
+    finally:
+        with context.engine.begin() as connection:
+            connection.execute(text("TRUNCATE mention, score"))
+    found = json.loads(said[-1])
+    assert said[1] == f"SQUALL_DETECTION__CALIBRATION={found['calibration']:g}"
+    # Three stories a day of each company surprise nobody.
+    assert found["calibration"] < -2
+    assert found["judged_days"] >= 4 * 4

@@ -5,8 +5,7 @@ import pytest
 
 from squall.sessions import week_slots
 from streams.logic import baseline
-from streams.logic.baseline import SLOTS, fit_level, fit_shape, fit_tilt, gamma_quantile
-from streams.logic.e_detector import LIFTS
+from streams.logic.baseline import SLOTS, fit_level, fit_shape, gamma_quantile
 
 ONE_GROUP = np.zeros(40, np.int64)
 OPEN = np.arange(SLOTS) < 120
@@ -53,14 +52,6 @@ def test_the_shape_of_the_week_is_learnt_and_its_mean_is_one() -> None:
     assert shape[0, 10] / shape[0, 3] == pytest.approx(10, rel=0.15)
     assert shape[0, 6 * 24 + 10] < 0.5
     assert fit_shape(hours, np.zeros(len(slots), bool), slots, OPEN) == pytest.approx(np.ones((1, SLOTS)))
-
-
-def test_the_tilt_is_that_of_single_marks_or_more() -> None:
-    assert fit_tilt(np.zeros((1, 5)), np.zeros(1), LIFTS)[0] == pytest.approx(LIFTS - 1)
-    single = fit_tilt((LIFTS - 1)[None, :] * 500, np.array([500.0]), LIFTS)
-    pairs = fit_tilt((LIFTS**2 - 1)[None, :] * 250, np.array([500.0]), LIFTS)
-    assert single[0] == pytest.approx(LIFTS - 1)
-    assert (pairs > single * 1.3).all()
 
 
 def test_the_local_hour_moves_with_daylight_saving() -> None:

@@ -46,6 +46,9 @@ class Scripted:
         place = bisect_right(minutes, minute - START)
         return Reading(scope, minute, levels[minutes[place - 1]] if place else 0.0)
 
+    def silent(self, minute: int, level: float) -> list[str]:
+        return [scope for scope in sorted(self.levels) if getattr(self.at(scope, minute), "silence", 0.0) >= level]
+
     def arrivals(self, first: int, last: int) -> dict[int, dict[str, int]]:
         """What arrives in the minutes [first, last]."""
         found: dict[int, dict[str, int]] = {}
@@ -356,3 +359,48 @@ def test_a_rule_joins_what_the_detector_says_with_mood_and_price() -> None:
     assert (frozen["mood_change"], frozen["price_move"]) == (-4.0, 0.5)
     silent = Watch(chosen, detector, SECTORS, {})
     assert silent.run(detector.arrivals(START, START + DAY), START + DAY, three) == []
+
+
+class Hushed(NamedTuple):
+    scope: str
+    minute: int
+    surprise: float
+    line: float = 3.0
+    mass: float = 0.0
+    expected: float = 0.0
+    silence: float = 0.0
+    awaited: float = 9.0
+
+
+class ScriptedSilence(Scripted):
+    """Its levels are those of silence."""
+
+    def at(self, scope: str, minute: int) -> Any:
+        return Hushed(scope, minute, 0.0, silence=super().at(scope, minute).surprise)
+
+
+def test_a_silence_opens_when_an_hour_ends_though_nothing_arrives() -> None:
+    when = [{"metric": "silence", "above": 4, "resolve": 1}]
+    watched = rules({"scope": {"kinds": ["company", "market"]}, "when": when, "min_stories": 0})
+    detector = ScriptedSilence({MARKET: {0: 0.5}, BOEING: {0: 0.0, 130: 5.0, 400: 0.0}})
+    arrivals = {START: {BOEING: 1, MARKET: 1}, START + 400: {BOEING: 1}}
+
+    def nothing(scope: str, minute: int, window: int) -> tuple[Evidence, ...]:
+        return ()
+
+    whole = Watch(watched, detector, SECTORS, {})
+    steps = whole.run(arrivals, START + DAY, nothing)
+    assert story(steps) == [(kind, BOEING, 179) for kind in ("opened", "fired", "told")] + [("resolved", BOEING, 430)]
+    signal = steps[0].signal
+    assert signal is not None
+    assert summary("Boeing", watched.rules[0], signal, 0) == "Boeing: no news where 9 articles were expected by now"
+
+    assert inputs(watched.rules[0], "abc", signal, 0)["awaited"] == 9
+    assert "awaited" not in inputs(rules().rules[0], "abc", signal, 0)
+
+    # In chunks that end anywhere it is the same.
+    parts: list[Step] = []
+    chunked = Watch(watched, detector, SECTORS, {})
+    for first, last in ((START, START + 100), (START + 101, START + 178), (START + 179, START + 179), (START + 180, START + DAY)):
+        parts += chunked.run({at: one for at, one in arrivals.items() if first <= at <= last}, last, nothing)
+    assert parts == steps

@@ -45,13 +45,15 @@ def test_a_fall_of_the_mood_diverges_until_the_price_confirms_it() -> None:
     assert divergence(None, 0.2) is divergence(-3, None) is confirmed(-3, None) is None
 
 
-def test_silence_surprises_only_where_something_was_to_be_expected() -> None:
-    assert silence(3, 0) is None
-    assert silence(10, 10) == 0
-    assert silence(10, 0) == pytest.approx(4.34, abs=0.01)
-    few = silence(10, 2)
-    assert few is not None
-    assert 0 < few < 4.34
+def test_silence_surprises_the_more_the_more_was_awaited_and_the_less_days_wander() -> None:
+    nothing, some, more = silence(np.array([0.0, 7.0, 14.0]), np.full(3, 7.0), 0.25)
+    assert nothing == 0
+    assert more == pytest.approx(2 * some)
+    assert some == pytest.approx(4 * np.log10(1 + 0.25 * 7))
+    # Poisson's probability of nothing is the limit, and a busy day may be a slow one.
+    assert silence(np.array([7.0]), np.array([7.0]), 1e-9)[0] == pytest.approx(7 / np.log(10))
+    assert silence(np.array([7.0]), np.array([300.0]), 0.25)[0] < 0.2
+    assert silence(np.array([0.0]), np.array([0.0]), 0.25)[0] == 0
 
 
 def test_the_mix_of_topics() -> None:

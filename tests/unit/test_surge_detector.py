@@ -165,6 +165,40 @@ def test_the_line_follows_the_budget_and_the_companies_watched() -> None:
     assert detector.line("company") == pytest.approx(few + 1)
 
 
+def test_a_scope_that_should_speak_by_its_calendar_and_does_not_is_silent() -> None:
+    detector = SurgeDetector(DetectionSettings(baseline_days=14))
+    monday = 16_132 * DAY  # 2014-03-03
+    for day in range(26):
+        for number in range(14 * 6, 21 * 6):
+            minute = monday + day * DAY + 10 * number
+            if day % 7 < 5:
+                detector.step(minute, {SCOPE: stories(0.1)})
+    friday = monday + 25 * DAY + 21 * HOUR
+    # A week-end without news is no silence here, a Monday without is one by the evening.
+    assert detector.at(SCOPE, friday + 2 * DAY).silence < 3
+    assert detector.silent(friday + 2 * DAY + HOUR, 3.0) == []
+    evening = friday + 3 * DAY
+    told = detector.at(SCOPE, evening)
+    assert told.silence > 3
+    assert told.awaited == pytest.approx(42, rel=0.2)
+    assert detector.silent(evening, 3.0) == [SCOPE]
+    [told] = detector.step(evening + 1, {SCOPE: stories(0.1)})
+    assert (told.silence, told.awaited) == (0, 0)
+
+
+def test_quiet_news_is_seldom_silence() -> None:
+    days, scopes = 30, 20
+    detector = SurgeDetector(SETTINGS)
+    found = set()
+    hour = START // HOUR
+    for minute, arrivals in quiet_news(12, scopes, days, rate=8.0, wander=0.25).items():
+        while hour < minute // HOUR:
+            found.update((scope, hour // 24) for scope in detector.silent(hour * HOUR + HOUR - 1, 4.0))
+            hour += 1
+        detector.step(minute, arrivals)
+    assert not found
+
+
 def test_a_state_of_other_settings_is_refused() -> None:
     with pytest.raises(ValueError, match="other settings"):
         SurgeDetector(SETTINGS).restore(SurgeDetector(DetectionSettings()).export())

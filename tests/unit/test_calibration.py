@@ -1,0 +1,86 @@
+"""The line that a watch-list's own permuted history asks for keeps the budget on history that it has not seen."""
+
+import numpy as np
+import pytest
+
+from benchmarks.detection.judging import Scores
+from benchmarks.detection.ours import minutes_of
+from benchmarks.detection.series import ROW, Series
+from benchmarks.detection.simulate import simulated
+from squall.settings import DetectionSettings
+from streams.logic.calibration import HOLD, History, day_permuted, line_for, play_null
+from streams.logic.detection import Arrival
+from streams.logic.expectation import DAY
+from streams.logic.surge_detector import SurgeDetector
+
+SETTINGS = DetectionSettings(baseline_days=7)
+SCOPES, DAYS, JUDGED_FROM = 25, 24, 10
+
+
+def history(seed: int) -> tuple[Series, History]:
+    series = simulated(SCOPES, DAYS, np.random.default_rng(seed))
+    return series, list(minutes_of(series, ROW))
+
+
+def test_the_budget_holds_on_null_data_that_the_line_was_not_measured_on() -> None:
+    null = play_null(history(21)[1], SETTINGS, np.random.default_rng(1))
+    assert null.days == 4 * (DAYS - JUDGED_FROM)
+    _, minutes = history(22)
+    detector, found = SurgeDetector(SETTINGS), []
+    for minute, arrivals in minutes:
+        for said in detector.step(minute, arrivals):
+            if minute >= JUDGED_FROM * DAY and said.share_up:
+                found.append((int(said.scope.rpartition("sim")[2]), minute, said.surprise))
+    scope, at, score = (np.array(column) for column in zip(*found, strict=True))
+    order = np.lexsort((at, scope))
+    scores = Scores(scope[order], at[order] // ROW, score[order])
+    days = DAYS - JUDGED_FROM
+    for budget in (0.1, 1.0, 10.0):
+        moved = null.calibration(budget)
+        assert moved is not None
+        # Far below the bound, which holds whatever the stream: that is what a calibration is for.
+        assert moved < -1
+        incidents = len(scores.openings(null.bound - np.log10(budget) + moved).row)
+        assert incidents <= budget * days + 3 * (budget * days + 1) ** 0.5
+    at_bound = len(scores.openings(null.bound).row)
+    assert at_bound <= days + 3 * days**0.5
+
+
+def test_too_short_a_history_says_nothing() -> None:
+    minutes = [(day * DAY + 9, {"company:a": Arrival((0.5,), (1.0,), 1, 1.0, 0.5)}) for day in range(12)]
+    assert play_null([], SETTINGS, np.random.default_rng(1)).calibration(1.0) is None
+    assert play_null(minutes[:9], SETTINGS, np.random.default_rng(1)).calibration(1.0) is None
+    assert play_null(minutes, SETTINGS, np.random.default_rng(1)).calibration(0.1) is None
+
+
+def test_days_change_places_with_days_like_them_and_keep_what_is_in_them() -> None:
+    series, minutes = history(23)
+    moved = day_permuted(minutes, np.random.default_rng(2), "XNYS")
+    assert [at for at, _ in moved] == sorted({at for at, _ in moved})
+    scope = "company:sim00003"
+
+    def days_of(some: History) -> dict[int, list[tuple[int, Arrival]]]:
+        found: dict[int, list[tuple[int, Arrival]]] = {}
+        for minute, arrivals in some:
+            if scope in arrivals:
+                found.setdefault(minute // DAY, []).append((minute % DAY, arrivals[scope]))
+        return found
+
+    before, after = days_of(minutes), days_of(moved)
+    assert before != after
+    assert sorted(before.values(), key=repr) == sorted(after.values(), key=repr)
+    # The first of January 1970 was a Thursday.
+    weekend = [day for day in range(DAYS) if day % 7 in (2, 3)]
+    assert sorted((before[day] for day in weekend if day in before), key=repr) == sorted(
+        (after[day] for day in weekend if day in after), key=repr
+    )
+    assert len(series.scopes) == SCOPES
+
+
+def test_the_line_is_the_lowest_that_allows_no_more() -> None:
+    found = [(0, "a", 10, 5.0), (0, "a", 10 + HOLD, 6.0), (0, "b", 5, 3.25), (1, "a", 10, 4.0), (1, "a", 11 + HOLD, 2.0)]
+    assert line_for(found, 0) == pytest.approx(6.01)
+    assert line_for(found, 1) == pytest.approx(4.01)
+    assert line_for(found, 3) == pytest.approx(2.01)
+    assert line_for(found, 4) == 0
+    assert line_for([], 4) == 0
