@@ -1,7 +1,7 @@
 """The map of mood: scopes by time, each cell the mean sentiment of a bucket."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,7 +11,7 @@ from dashboard import formats
 from dashboard.clientside import attributes
 from dashboard.components import marks
 from dashboard.components.panels import empty
-from dashboard.ranges import Buckets
+from dashboard.ranges import DAY, Buckets
 from dashboard.rows import IncidentRow, Mood
 from dashboard.scopes import MARKET, Names
 from dashboard.theme import GLYPHS
@@ -72,13 +72,14 @@ def _old(index: int, window: Buckets) -> str:
 
 
 def _head(window: Buckets, tz: ZoneInfo) -> Any:
-    short = window.step < timedelta(days=1)
+    short = window.step < DAY
     every = 4 if short else 5
     ticks: list[Any] = []
     for index, at in enumerate(window.starts):
         shown = (window.number - 1 - index) % every == 0 and index >= 1
         midnight = at.astimezone(tz).hour == 0 and at.astimezone(tz).minute == 0
-        tick = marks.moment(at, "day" if not short or midnight else "hour") if shown else None
+        # A day of UTC is named by its noon, which is of the same date almost everywhere.
+        tick = marks.moment(at if short else at + DAY / 2, "day" if not short or midnight else "hour") if shown else None
         ticks.append(html.Th(html.Span(tick) if shown else None, className=_old(index, window), scope="col"))
     return html.Tr([html.Td(className="corner"), *ticks])
 

@@ -16,7 +16,7 @@ from dashboard.components.pipeline import sources_table
 from dashboard.components.span import span_control
 from dashboard.context import Context, first_range, limit_to, span_of, stretch, viewer
 from dashboard.formats import step_words
-from dashboard.ranges import buckets
+from dashboard.ranges import DAY, buckets
 from dashboard.reads.movers import movers
 from dashboard.reads.pipeline import sources
 from dashboard.rows import NewsRow
@@ -103,7 +103,8 @@ def register(app: Dash, context: Context) -> None:
         window = buckets(end, span_of(preset), HEAT_COLUMNS, tz)
         moods = context.reader.heat(window, HEAT_ROWS, limit_to(context))
         rows = context.reader.incidents(start=window.start, only=limit_to(context), brief=True)
-        return heat_map(moods, rows, window, end, context.reader.names(), tz, HEAT_ROWS), f"one cell: {step_words(window.step)}"
+        cell = f"one cell: {step_words(window.step)}{' of UTC' if window.step >= DAY else ''}"
+        return heat_map(moods, rows, window, end, context.reader.names(), tz, HEAT_ROWS), cell
 
     @app.callback(
         Output("now-movers", "children"),

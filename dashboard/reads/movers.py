@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
+from dashboard.moods import span_rows, span_times
 from dashboard.queries import Reader
 from dashboard.scopes import company_scope
 
@@ -85,19 +87,17 @@ def diverged(rows: Sequence[Mover], most: int) -> list[Mover]:
 def topics_of(reader: Reader, company_id: str, start: datetime, stop: datetime) -> list[Tone]:
     """What a company was talked of for, the most frequent first."""
     prefix = company_scope(company_id) + "/topic:"
-    sql = f"""
-    SELECT scope, sum(mentions)::int AS mentions, {_MEAN} AS mean FROM mood
-    WHERE scope >= :first AND scope < :last AND minute >= :start AND minute < :stop
-    GROUP BY scope HAVING sum(mentions) > 0 ORDER BY mentions DESC, scope LIMIT 8
-    """
-    return reader.rows(Tone, sql, first=prefix, last=prefix[:-1] + ";", start=start, stop=stop)
+    return _tones(reader, "scope >= :prefix AND scope < :after", start, stop, prefix=prefix, after=prefix[:-1] + ";")
 
 
 def tones(reader: Reader, scopes: Sequence[str], start: datetime, stop: datetime) -> list[Tone]:
     """Mean sentiment of each of these scopes, the one of which most was said first."""
+    return _tones(reader, "scope = ANY(:scopes)", start, stop, scopes=list(scopes))
+
+
+def _tones(reader: Reader, where: str, start: datetime, stop: datetime, **values: Any) -> list[Tone]:
     sql = f"""
-    SELECT scope, sum(mentions)::int AS mentions, {_MEAN} AS mean FROM mood
-    WHERE scope = ANY(:scopes) AND minute >= :start AND minute < :stop
+    SELECT scope, sum(mentions)::int AS mentions, {_MEAN} AS mean FROM {span_rows(where)}
     GROUP BY scope HAVING sum(mentions) > 0 ORDER BY mentions DESC, scope LIMIT 8
     """
-    return reader.rows(Tone, sql, scopes=list(scopes), start=start, stop=stop)
+    return reader.rows(Tone, sql, **span_times(start, stop), **values)

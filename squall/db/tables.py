@@ -231,6 +231,22 @@ class Mood(Base):
     __table_args__ = (Index("mood_minute", "minute"), {"postgresql_partition_by": "RANGE (minute)"})
 
 
+class MoodDay(Base):
+    """The mood's sums a scope and day in UTC, late ones among them: moved in the transaction that moves `mood`."""
+
+    __tablename__ = "mood_day"
+    scope: Mapped[str] = mapped_column(primary_key=True)
+    day: Mapped[datetime] = mapped_column(primary_key=True)
+    """Its first instant."""
+    mentions: Mapped[int]
+    items: Mapped[int] = mapped_column(BigInteger)
+    negative: Mapped[int] = mapped_column(BigInteger)
+    positive: Mapped[int] = mapped_column(BigInteger)
+    weight: Mapped[int] = mapped_column(BigInteger)
+    negative_weight: Mapped[int] = mapped_column(BigInteger)
+    positive_weight: Mapped[int] = mapped_column(BigInteger)
+
+
 class Bar(Base):
     """One bar of a company's prices."""
 

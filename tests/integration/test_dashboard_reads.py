@@ -1,0 +1,70 @@
+"""What the dashboard's pages read, from Postgres."""
+
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import text
+
+from dashboard.kept import Kept
+from dashboard.moods import AMOUNTS, Moods
+from dashboard.queries import Reader
+from dashboard.ranges import PRESETS, buckets
+from dashboard.reads.movers import tones
+from squall.db.partitions import make_partitions
+from streams.logic.mood import Cell, Sums
+from streams.runtime import Context
+from streams.scoring_store import move_mood
+from tests.integration.stage import stage
+
+END = datetime(2015, 3, 2, 15, 30, tzinfo=UTC)
+SCOPES = ("company:a", "company:b", "market")
+
+
+@pytest.fixture(scope="module")
+def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Context]:
+    with stage(tmp_path_factory.mktemp("reads")) as found:
+        make_partitions(found.engine, END - timedelta(days=366), END)
+        yield found
+
+
+def test_a_long_range_read_by_days_is_what_its_minutes_sum_up_to_in_any_zone(context: Context) -> None:
+    rng = random.Random(1)
+    cells = {}
+    for _ in range(3000):
+        minute = (END - timedelta(days=365 * rng.random() ** 2)).replace(second=0, microsecond=0)
+        cells[Cell(rng.choice(SCOPES), minute, rng.random() < 0.1)] = Sums(1, *(rng.randrange(-9, 10**6) for _ in range(6)))
+    with context.engine.begin() as connection:
+        for _ in range(2):
+            move_mood(connection, sorted(cells.items()))
+    moods = Moods(context.engine, Kept())
+    sums = ", ".join(f"sum({name}) AS {name}" for name in AMOUNTS)
+    for zone in ("UTC", "America/New_York", "Asia/Kolkata", "Pacific/Auckland"):
+        for span in PRESETS.values():
+            window = buckets(END, span, 48, ZoneInfo(zone))
+            counted: dict[tuple[str, datetime], list[int]] = {}
+            with context.engine.connect() as connection:
+                for row in connection.execute(text(f"SELECT scope, minute, {sums} FROM mood GROUP BY 1, 2")):
+                    if window.start <= row.minute < window.end:
+                        at = window.start + (row.minute - window.start) // window.step * window.step
+                        known = counted.setdefault((row.scope, at), [0] * len(AMOUNTS))
+                        counted[row.scope, at] = [one + more for one, more in zip(known, row[2:], strict=True)]
+            read = {(one.scope, one.at): [getattr(one, name) for name in AMOUNTS] for one in moods.series(SCOPES, window)}
+            assert read == counted, (zone, span)
+
+
+def test_sums_over_any_range_are_those_of_its_minutes(context: Context) -> None:
+    rng = random.Random(2)
+    reader = Reader(context.engine, replay=True)
+    scopes = ["market", "company:a"]
+    for length in (timedelta(minutes=7), timedelta(hours=30), timedelta(days=9), timedelta(days=200)):
+        stop = END - rng.random() * timedelta(days=3)
+        start = stop - length
+        with context.engine.connect() as connection:
+            sql = "SELECT scope, sum(mentions) AS n FROM mood WHERE minute >= :start AND minute < :stop GROUP BY 1"
+            counted = dict(connection.execute(text(sql), {"start": start, "stop": stop}).tuples().all())
+        found = {one.scope: one.mentions for one in tones(reader, scopes, start, stop)}
+        assert found == {scope: counted[scope] for scope in scopes if scope in counted}
+        assert reader.mentions("market", start, stop) == counted.get("market", 0)
