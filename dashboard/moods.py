@@ -102,9 +102,7 @@ class Moods:
         with self._engine.connect() as connection:
             return [Mood(**row) for row in connection.execute(text(sql), values).mappings()]
 
-    def _scopes(
-        self, sql: str, column: str, start: datetime, stop: datetime, most: int, only: Sequence[str] | None
-    ) -> list[str]:
+    def _scopes(self, sql: str, column: str, start: datetime, stop: datetime, most: int, only: Sequence[str] | None) -> list[str]:
         chosen = sql.format(among="true" if only is None else f"{column} = ANY(:only)")
         values = {"start": start, "stop": stop, "most": most, "only": list(only or ())}
         with self._engine.connect() as connection:

@@ -13,7 +13,7 @@ from dashboard.components.panels import code, empty, page
 from dashboard.components.span import span_control
 from dashboard.context import Context, asked, first_range, limit_to, stretch, viewer
 from dashboard.reads import stories as reads
-from dashboard.reads.stories import ItemRow, StoryRow
+from dashboard.reads.stories import Found, ItemRow, StoryRow
 from dashboard.scopes import MARKET, Names
 
 PAGE = 40
@@ -134,12 +134,14 @@ def register(app: Dash, context: Context) -> None:
             limit_to(context),
         )
         most = min(MOST, PAGE * (1 + (more or 0)))
-        rows = reads.search(reader, query, most)
+        answer = reads.search(reader, query, most)
+        rows = answer.rows
         if not rows:
-            return empty("No story fits.", "Widen the range, take a filter away, or use fewer words."), "", True
+            among = f"None of the newest {formats.count(reads.READ)} items with these words does. " if answer.cut else ""
+            return empty("No story fits.", f"{among}Widen the range, take a filter away, or use other words."), "", True
         items = reads.inside(reader, [row.id for row in rows])
         shown = [_story(row, items.get(row.id, []), names) for row in rows]
-        return shown, _said(rows), len(rows) >= min(MOST, rows[0].stories)
+        return shown, _said(answer), len(rows) >= min(MOST, rows[0].stories)
 
     clientside(
         app,
@@ -153,12 +155,11 @@ def register(app: Dash, context: Context) -> None:
     clientside(app, "storyNew", Output("story-new", "children"), Input("rev-news", "data"), Input("story-new", "n_clicks"))
 
 
-def _said(rows: Sequence[StoryRow]) -> str:
-    first = rows[0]
-    cut = first.items >= reads.READ
-    return (
-        f"{'at least ' if cut else ''}{formats.plural(first.stories, 'story', 'stories')}, {formats.plural(first.items, 'item')}"
-    )
+def _said(answer: Found) -> str:
+    first, more = answer.rows[0], "+" if answer.cut else ""
+    stories = "story" if first.stories == 1 and not more else "stories"
+    items = "item" if first.items == 1 and not more else "items"
+    return f"{formats.count(first.stories)}{more} {stories}, {formats.count(first.items)}{more} {items}"
 
 
 def _story(row: StoryRow, items: Sequence[ItemRow], names: Names) -> Any:

@@ -92,6 +92,7 @@ class Article(Base):
     __table_args__ = (
         Index("article_story", "story_id", "event_time"),
         Index("article_time", "event_time"),
+        Index("article_source", "source", "event_time"),
         Index("article_words", "words", postgresql_using="gin"),
     )
 

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,11 +13,13 @@ from dashboard.kept import Kept
 from dashboard.moods import AMOUNTS, Moods
 from dashboard.queries import Reader
 from dashboard.ranges import PRESETS, buckets
+from dashboard.reads import stories
 from dashboard.reads.movers import tones
 from squall.db.partitions import make_partitions
 from streams.logic.mood import Cell, Sums
 from streams.runtime import Context
 from streams.scoring_store import move_mood
+from tests.browser import seed
 from tests.integration.stage import stage
 
 END = datetime(2015, 3, 2, 15, 30, tzinfo=UTC)
@@ -64,7 +67,42 @@ def test_sums_over_any_range_are_those_of_its_minutes(context: Context) -> None:
         start = stop - length
         with context.engine.connect() as connection:
             sql = "SELECT scope, sum(mentions) AS n FROM mood WHERE minute >= :start AND minute < :stop GROUP BY 1"
-            counted = dict(connection.execute(text(sql), {"start": start, "stop": stop}).tuples().all())
+            counted = {row.scope: row.n for row in connection.execute(text(sql), {"start": start, "stop": stop})}
         found = {one.scope: one.mentions for one in tones(reader, scopes, start, stop)}
         assert found == {scope: counted[scope] for scope in scopes if scope in counted}
         assert reader.mentions("market", start, stop) == counted.get("market", 0)
+
+
+def test_the_newest_that_match_are_found_however_far_back_and_the_count_says_where_it_ends(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days = (0.2, 0.4, 3, 10, 40, 200)
+    items = [
+        {
+            "company": "a",
+            "at": END - timedelta(days=day),
+            "title": f"Strike {number} spreads",
+            "sentiment": -0.5,
+            "source": source,
+        }
+        for number, day in enumerate(days)
+        for source in ("Wire", "Post")
+    ]
+    items.append({"company": "a", "at": END - timedelta(days=90), "title": "A lone volcano", "sentiment": 0.5, "source": "Wire"})
+    seed.add(context.engine, items)
+    reader = Reader(context.engine, replay=True)
+
+    def found(start: timedelta = timedelta(days=365), **query: Any) -> tuple[list[str], bool]:
+        answer = stories.search(reader, stories.Search(END - start, END, **query), 40)
+        return [row.title.split()[1] for row in answer.rows], answer.cut
+
+    everything = [str(number) for number in range(len(days)) for _ in range(2)]
+    assert found(words="strike") == (everything, False)
+    assert found(words="strike", start=timedelta(days=39)) == (everything[:8], False)
+    assert found(words="strike", source="Post") == (everything[::2], False)
+    assert found(source="Wire", mood="positive") == (["lone"], False)
+    assert found(words="volcano") == (["lone"], False)
+    monkeypatch.setattr(stories, "READ", 5)
+    assert found(words="strike") == (everything[:5], True)
+    assert found(words="strike", mood="positive") == ([], True)
+    assert found() == (everything[:5], True)

@@ -1,4 +1,4 @@
-"""the mood by days
+"""the mood by days, and articles by source
 
 Revision ID: 0009
 Revises: 0007
@@ -28,9 +28,13 @@ def upgrade() -> None:
     # No mood may move between the count and the commit, or it would be missing here.
     op.execute("LOCK TABLE mood IN SHARE ROW EXCLUSIVE MODE")
     sums = ", ".join(f"sum({name})" for name in ("mentions", *SUMS))
-    op.execute(f"INSERT INTO mood_day SELECT scope, date_trunc('day', minute, 'UTC'), {sums} FROM mood GROUP BY 1, 2 ORDER BY 1, 2")
+    op.execute(
+        f"INSERT INTO mood_day SELECT scope, date_trunc('day', minute, 'UTC'), {sums} FROM mood GROUP BY 1, 2 ORDER BY 1, 2"
+    )
     op.execute("ANALYZE mood_day")
+    op.create_index("article_source", "article", ["source", "event_time"])
 
 
 def downgrade() -> None:
+    op.drop_index("article_source", table_name="article")
     op.drop_table("mood_day")
