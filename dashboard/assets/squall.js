@@ -262,6 +262,7 @@
       if (api) api.exportDataAsCsv({ fileName: "incidents.csv", allColumns: true, processCellCallback: csvCell });
       return noUpdate();
     },
+    heat(map) { squall.drawHeat(byId("now-heat"), map); return noUpdate(); },
     range(value) { address({ from: value ? `-${value}` : "" }); return noUpdate(); },
   };
   /* A spreadsheet takes text that begins so for a formula, and runs it: an apostrophe makes it text. Times are instants in UTC. */
@@ -288,16 +289,7 @@
   document.addEventListener("toggle", ({ target }) => {
     if (target.matches("details[data-story]")) target.open ? opened.add(target.dataset.story) : opened.delete(target.dataset.story);
   }, true);
-  function explain(cell) {
-    const line = cell.closest(".heat-box").querySelector(".explain");
-    const step = cell.closest(".heat").dataset.step;
-    const words = [cell.dataset.says, cell.dataset.incident].filter(Boolean).join("; ");
-    if (line) put(line, `${cell.dataset.scope}, ${dated(new Date(cell.dataset.at))} + ${step}: ${words}`);
-  }
-  document.addEventListener("mouseover", (event) => { const cell = event.target.closest && event.target.closest(".heat td.c"); if (cell) explain(cell); });
   document.addEventListener("click", (event) => {
-    const cell = event.target.closest(".heat td.c");
-    if (cell) explain(cell);
     if (event.target.closest("#incident-back")) { const api = grid("incident-grid"); if (api) api.deselectAll(); }
     if (event.target.closest("#held")) {
       const api = grid("tape");

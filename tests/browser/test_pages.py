@@ -83,7 +83,7 @@ def test_heat_map_prints_signs_and_reads_out_a_cell(visit: Visit) -> None:
     expect(page.locator(".heat tr", has_text="Apple").locator("td.opened")).to_have_text("▲")
     expect(page.locator(".heat th[scope=row]").first).to_have_text("Market")
     page.locator("#now-range").get_by_text("1m", exact=True).click()
-    expect(page.locator("#now-step")).to_have_text("one cell: 1 day")
+    expect(page.locator("#now-step")).to_have_text("one cell: 1 day of UTC")
     assert "from=-1m" in page.url
 
 
