@@ -1,7 +1,7 @@
 /* The pulse, times and ages, the address, and what the clientside callbacks call. */
 (function () {
   const squall = window.squall;
-  const POLL = 1000, HIDDEN = 15000, FAILING = 10000, TIMEOUT = 5000, LATE = 5000, TICK = 5000;
+  const POLL = 1000, HIDDEN = 15000, FAILING = 10000, TIMEOUT = 5000, LATE = 5000, TICK = 5000, PATIENCE = 3000;
   const noUpdate = () => window.dash_clientside.no_update;
   const set = (id, props) => window.dash_clientside.set_props(id, props);
   const byId = (id) => document.getElementById(id);
@@ -311,7 +311,6 @@
     squall.save();
     set("size", { data: size });
   });
-  let lastPath = location.pathname;
   new MutationObserver((changes) => {
     for (const change of changes) {
       if (change.type === "attributes") { if (change.target.matches("time.t")) paint(change.target); continue; }
@@ -323,6 +322,7 @@
         node.querySelectorAll("input[type=file]").forEach((input) => input.setAttribute("aria-label", input.parentElement.textContent));
         const page = node.matches(".page") ? node : node.querySelector(".page");
         if (page) {
+          Object.assign(seen, JSON.parse(page.dataset.seen || "{}"));
           document.title = page.dataset.title ? `${page.dataset.title} · Squall` : "Squall";
           if (squall.list) address({ list: squall.list });
         }
@@ -330,10 +330,12 @@
         if (node.querySelector("#theme")) themeTitle();
       }
     }
-    if (location.pathname !== lastPath) { lastPath = location.pathname; delete seen.scope; }
   }).observe(document.documentElement, { childList: true, subtree: true, attributes: true, attributeFilter: ["datetime"] });
+  /* The first page says which revisions it shows; where none comes, the pulse says why. */
+  const begun = Date.now();
   (function wait() {
-    if (window.dash_clientside && window.dash_clientside.set_props && byId("clock")) beat();
+    const ready = window.dash_clientside && window.dash_clientside.set_props && byId("clock");
+    if (ready && (document.querySelector(".page") || Date.now() - begun > PATIENCE)) beat();
     else setTimeout(wait, 50);
   })();
 })();

@@ -87,13 +87,24 @@ def test_heat_map_prints_signs_and_reads_out_a_cell(visit: Visit) -> None:
     assert "from=-1m" in page.url
 
 
+def test_what_has_a_version_in_its_address_is_loaded_once(visit: Visit) -> None:
+    page = visit("/").page
+    page.goto(page.url)
+    settled(page)
+    loaded = page.evaluate("() => performance.getEntriesByType('resource').map(one => [one.name, one.transferSize])")
+    scripts = {name: size for name, size in loaded if "/_dash-component-suites/" in name or "?m=" in name}
+    assert len(scripts) > 15
+    # Whether one without a version is still the same is asked, in 300 bytes.
+    assert {name: size for name, size in scripts.items() if size > 300} == {}
+
+
 def test_hostile_headline_stays_text(visit: Visit) -> None:
     watched = visit("/")
     page = watched.page
     cell = page.locator("#tape .ag-row").first.locator("[col-id=title]")
     expect(cell).to_contain_text('<img src=x onerror="window.pwned=1">')
     expect(cell.locator("a")).to_have_count(0)
-    page.goto(watched.site + "/company/apple")
+    page.goto(watched.site + "/company/apple?from=-6h")
     settled(page)
     index = page.evaluate(
         "() => document.querySelector('#chart .js-plotly-plot').data[1].text.findIndex(text => text.includes('&lt;img'))"
