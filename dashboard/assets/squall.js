@@ -233,8 +233,8 @@
       if (api) api.setGridOption("quickFilterText", words || "");
       return model;
     },
-    storyAddress(words, topic, mood, source, range) {
-      address({ q: words, topic, mood: mood === "Any" ? "" : mood.toLowerCase(), source, from: range ? `-${range}` : "" });
+    storyAddress(words, mode, topic, mood, source, range) {
+      address({ q: words, mode: mode === "meaning" ? mode : "", topic, mood: mood === "Any" ? "" : mood.toLowerCase(), source, from: range ? `-${range}` : "" });
       return noUpdate();
     },
     storyNew(revision, clicks) {

@@ -30,6 +30,8 @@ class Search:
     source: str = ""
     companies: Sequence[str] | None = None
     """None: all, and what names none."""
+    among: Sequence[str] | None = None
+    """Ids of the stories in which it is looked for; None: in all."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def search(reader: Reader, query: Search, most: int) -> Found:
     conditions += ["s.topic = :topic"] if query.topic else []
     conditions += [MOODS[query.mood]] if query.mood in MOODS else []
     conditions += ["s.company_id = ANY(:companies)"] if query.companies is not None else []
-    hits = _hits(reader, query) if query.words or query.source else None
+    hits = _hits(reader, query) if query.words or query.source or query.among is not None else None
     if hits is None:
         # The newest scores first, and only then what belongs to them: a busy range would be read as a whole.
         among = "score s"
@@ -110,16 +112,17 @@ def search(reader: Reader, query: Search, most: int) -> Found:
 
 
 def _hits(reader: Reader, query: Search) -> list[tuple[str, datetime]]:
-    """Ids and times of the newest articles of the range with the words and of the source: `READ` at most."""
+    """Ids and times of the newest articles of the range with the words, of the source, in the stories: `READ` at most."""
     conditions = ["words @@ websearch_to_tsquery('english', :words)"] if query.words else []
     conditions += ["source = :source"] if query.source else []
+    conditions += ["story_id = ANY(:among)"] if query.among is not None else []
     sql = f"""
     SELECT id, event_time FROM article WHERE {" AND ".join(conditions)} AND event_time >= :first AND event_time < :last
     ORDER BY event_time DESC LIMIT :most
     """
     found: list[tuple[str, datetime]] = []
     last = query.stop
-    for back in (*SLICES, None):
+    for back in (None,) if query.among is not None else (*SLICES, None):
         first = query.start if back is None else max(query.start, query.stop - back)
         values = {**_values(query), "first": first, "last": last, "most": READ - len(found)}
         found += [(row["id"], row["event_time"]) for row in reader.dicts(sql, **values)]
@@ -160,4 +163,5 @@ def _values(query: Search) -> dict[str, Any]:
         "topic": query.topic,
         "source": query.source,
         "companies": list(query.companies or ()),
+        "among": list(query.among or ()),
     }

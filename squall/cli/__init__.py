@@ -17,6 +17,7 @@ from squall.cli import (
     demo,
     down,
     drift,
+    embed,
     evaluate,
     explain,
     gate,
@@ -64,6 +65,7 @@ app.add_typer(deadletters.app, name="deadletters")
 app.add_typer(models.app, name="models")
 app.command("backfill")(backfill.backfill)
 app.command("leadlag")(leadlag.leadlag)
+app.command("embed")(embed.embed)
 app.command("config")(config.config)
 app.add_typer(companies.app, name="companies")
 app.add_typer(topics.app, name="topics")

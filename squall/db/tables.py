@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import (
+    REAL,
     BigInteger,
     Computed,
     DateTime,
@@ -106,6 +107,17 @@ class Story(Base):
     articles: Mapped[int]
     first_at: Mapped[datetime]
     last_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class StoryVector(Base):
+    """What a story is about, as the text model puts it: the mean over its first article's text, of length 1."""
+
+    __tablename__ = "story_vector"
+    story_id: Mapped[str] = mapped_column(ForeignKey("story.id", ondelete="CASCADE"), primary_key=True)
+    model_version: Mapped[str]
+    """Only vectors of one version can be compared."""
+    first_at: Mapped[datetime] = mapped_column(index=True)
+    vector: Mapped[list[float]] = mapped_column(ARRAY(REAL))
 
 
 class StoryBand(Base):

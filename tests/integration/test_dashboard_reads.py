@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 from sqlalchemy import text
 
@@ -13,8 +14,11 @@ from dashboard.kept import Kept
 from dashboard.moods import AMOUNTS, Moods
 from dashboard.queries import Reader
 from dashboard.ranges import PRESETS, buckets
-from dashboard.reads import stories
+from dashboard.reads import meaning, stories
 from dashboard.reads.movers import tones
+from models.engine import load_engine
+from models.meaning import meaning as vector_of
+from pipelines.maintenance.embed import embed
 from squall.db.partitions import make_partitions
 from streams.logic.mood import Cell, Sums
 from streams.runtime import Context
@@ -106,3 +110,52 @@ def test_the_newest_that_match_are_found_however_far_back_and_the_count_says_whe
     assert found(words="strike") == (everything[:5], True)
     assert found(words="strike", mood="positive") == ([], True)
     assert found() == (everything[:5], True)
+
+
+def test_the_nearest_stories_are_the_same_by_pgvector_and_without(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    vectors = rng.normal(size=(300, 16)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    titles = [
+        {"company": "a", "at": END - timedelta(hours=n), "title": f"Near {n}", "sentiment": 0, "source": "W"} for n in range(300)
+    ]
+    seed.add(context.engine, titles)
+    with context.engine.begin() as connection:
+        ids = connection.execute(text("SELECT id FROM story WHERE title LIKE 'Near %' ORDER BY first_at DESC")).scalars().all()
+        insert = "INSERT INTO story_vector VALUES (:id, 'v', :at, :vector)"
+        rows = [{"id": one, "at": END - timedelta(hours=n), "vector": vectors[n].tolist()} for n, one in enumerate(ids)]
+        connection.execute(text(insert), rows)
+    monkeypatch.setattr(meaning, "NEWEST", 250)
+    reader, asked = Reader(context.engine, replay=True), vectors[7]
+    span = END - timedelta(hours=200), END + timedelta(hours=1)
+    assert meaning.vectors_of(reader) == "v"
+    by_pgvector, compared = meaning.nearest(reader, asked, "v", *span)
+    assert meaning.has_pgvector(reader)
+    assert compared == 201
+    order = sorted(range(201), key=lambda n: -float(vectors[n] @ asked))[: meaning.NEAREST]
+    assert list(by_pgvector) == [ids[n] for n in order]
+    assert by_pgvector[ids[7]] == pytest.approx(1)
+    monkeypatch.setattr(meaning, "has_pgvector", lambda _reader: False)
+    by_numpy, same = meaning.nearest(reader, asked, "v", *span)
+    assert same == compared
+    assert by_numpy == pytest.approx(by_pgvector, abs=1e-5)
+    assert list(by_numpy) == list(by_pgvector)
+    assert meaning.nearest(reader, asked, "another", *span) == ({}, 0)
+    found = stories.search(reader, stories.Search(*span, among=list(by_numpy)[:5]), 40)
+    assert {row.id for row in found.rows} == set(list(by_numpy)[:5])
+
+
+def test_each_story_is_embedded_once_and_goes_with_its_story(context: Context) -> None:
+    model = load_engine(context.settings)
+    with context.engine.begin() as connection:
+        connection.execute(text("DELETE FROM story WHERE id NOT IN (SELECT id FROM story ORDER BY last_at DESC LIMIT 300)"))
+        connection.execute(text("TRUNCATE story_vector"))
+    assert embed(context.engine, model, 20) == 20
+    assert embed(context.engine, model, 1000) == 280
+    assert embed(context.engine, model, 1000) == 0
+    with context.engine.begin() as connection:
+        newest = "SELECT title, vector FROM story JOIN story_vector ON story_id = id ORDER BY last_at DESC LIMIT 1"
+        title, vector = connection.execute(text(newest)).one()
+        assert vector == pytest.approx(vector_of(model, [title])[0].tolist(), abs=0.02)
+        connection.execute(text("DELETE FROM story WHERE title = :title"), {"title": title})
+        assert connection.execute(text("SELECT count(*) FROM story_vector")).scalar_one() == 299
