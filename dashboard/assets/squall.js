@@ -237,6 +237,7 @@
       address({ q: words, mode: mode === "meaning" ? mode : "", topic, mood: mood === "Any" ? "" : mood.toLowerCase(), source, from: range ? `-${range}` : "" });
       return noUpdate();
     },
+    auditAddress(kind) { address({ kind: kind === "All" ? "" : kind }); return noUpdate(); },
     storyNew(revision, clicks) {
       const asked = squall.storyClicks !== clicks || !squall.storySeen || squall.storyPath !== location.pathname;
       squall.storyClicks = clicks; squall.storyPath = location.pathname;

@@ -9,6 +9,7 @@ from dash import Dash, Input, Output, Patch, State, dcc, html, no_update
 from dashboard import figures, formats
 from dashboard.clientside import attributes, clientside
 from dashboard.components import marks
+from dashboard.components.lead_lag import lead_lag_panel, leads_of
 from dashboard.components.movers import tones_table
 from dashboard.components.news import TALL, news_grid, news_rows
 from dashboard.components.panels import code, empty, page, panel
@@ -74,6 +75,7 @@ def render(context: Context, scope: str, search: str | None) -> Any:
                     ),
                     words_panel(),
                     *_around(kind, _tones(context, scope, stretch(preset, until, now), names)),
+                    *([lead_lag_panel(leads_of(reader, name))] if kind == "company" else []),
                     *_received(context, name if kind == "company" else "", now),
                 ],
                 className="below",

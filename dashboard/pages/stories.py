@@ -173,7 +173,6 @@ def register(app: Dash, context: Context) -> None:
         "storyAddress",
         Input("story-words", "value"),
         Input("story-mode", "value"),
-        Input("story-mode", "value"),
         Input("story-topic", "value"),
         Input("story-mood", "value"),
         Input("story-source", "value"),

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import expect
-from sqlalchemy import Engine
+from sqlalchemy import Engine, delete, insert
 
 from dashboard.screenshots import settled
+from squall.db.rule_tables import LeadLag
 from tests.browser import seed
 from tests.browser.conftest import Visit
 from tests.browser.world import NOW, item
@@ -251,3 +252,30 @@ def test_chart_takes_new_items_and_keeps_the_zoom(visit: Visit, world: Engine) -
     page.locator("#stories-count").wait_for()
     expect(page.locator("#chart .cartesianlayer .xy .scatterlayer .points path")).to_have_count(before + 1)
     assert page.evaluate(shown) == zoomed
+
+
+def test_lead_and_lag_are_told_with_their_doubt(visit: Visit, world: Engine) -> None:
+    page = visit("/company/ibm").page
+    expect(page.locator(".panel-leads")).to_contain_text("squall leadlag")
+    row = {"company_id": "ibm", "order": 1, "sessions": 118, "coefficient": 0.03, "p": 0.001, "first": NOW, "last": NOW}
+    later = {"later_sessions": 80, "later_p": 0.002}
+    with world.begin() as connection:
+        connection.execute(
+            insert(LeadLag),
+            [
+                {**row, **later, "leads": "mood", "lag": 2, "q": 0.01, "confirmed": True},
+                {**row, **later, "leads": "mood", "lag": 3, "q": 0.4, "confirmed": False},
+                {**row, **later, "leads": "price", "lag": 1, "q": 0.7, "confirmed": False},
+            ],
+        )
+    try:
+        page.goto(page.url)
+        panel = page.locator(".panel-leads")
+        expect(panel.locator("li")).to_have_text(
+            "Mood has led price by 2 sessions, with the same sign; seen again in later sessions."
+        )
+        expect(panel.locator("tbody tr").nth(1)).to_contain_text("Price → mood")
+        expect(panel).to_contain_text("need not be the cause")
+    finally:
+        with world.begin() as connection:
+            connection.execute(delete(LeadLag))

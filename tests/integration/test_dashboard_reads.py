@@ -116,14 +116,12 @@ def test_the_nearest_stories_are_the_same_by_pgvector_and_without(context: Conte
     rng = np.random.default_rng(3)
     vectors = rng.normal(size=(300, 16)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    titles = [
-        {"company": "a", "at": END - timedelta(hours=n), "title": f"Near {n}", "sentiment": 0, "source": "W"} for n in range(300)
-    ]
-    seed.add(context.engine, titles)
+    times = [END - timedelta(hours=n) for n in range(300)]
+    seed.add(context.engine, [{"company": "a", "at": at, "title": f"Near {n}", "sentiment": 0} for n, at in enumerate(times)])
     with context.engine.begin() as connection:
         ids = connection.execute(text("SELECT id FROM story WHERE title LIKE 'Near %' ORDER BY first_at DESC")).scalars().all()
         insert = "INSERT INTO story_vector VALUES (:id, 'v', :at, :vector)"
-        rows = [{"id": one, "at": END - timedelta(hours=n), "vector": vectors[n].tolist()} for n, one in enumerate(ids)]
+        rows = [{"id": one, "at": times[n], "vector": vectors[n].tolist()} for n, one in enumerate(ids)]
         connection.execute(text(insert), rows)
     monkeypatch.setattr(meaning, "NEWEST", 250)
     reader, asked = Reader(context.engine, replay=True), vectors[7]
