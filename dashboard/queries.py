@@ -279,6 +279,11 @@ class Reader:
         """One incident."""
         return next(iter(self._with_evidence(self.dicts("SELECT * FROM incident WHERE id = :id", id=incident_id))), None)
 
+    def around(self, incident_id: str) -> Mapping[str, Any]:
+        """What was frozen beside an incident's evidence."""
+        rows = self.dicts("SELECT context FROM incident WHERE id = :id", id=incident_id)
+        return rows[0]["context"] if rows else {}
+
     def last_resolved(self) -> IncidentRow | None:
         """Of the incidents that had fired the one that was resolved last."""
         sql = "SELECT * FROM incident WHERE fired_at IS NOT NULL AND resolved_at IS NOT NULL ORDER BY resolved_at DESC LIMIT 1"

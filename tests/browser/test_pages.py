@@ -1,12 +1,13 @@
 """The pages as a person sees them, in a real browser, on the invented world."""
 
+import json
 import os
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from playwright.sync_api import expect
-from sqlalchemy import Engine, delete, insert
+from sqlalchemy import Engine, delete, insert, text
 
 from dashboard.screenshots import settled
 from squall.db.rule_tables import LeadLag
@@ -279,3 +280,30 @@ def test_lead_and_lag_are_told_with_their_doubt(visit: Visit, world: Engine) -> 
     finally:
         with world.begin() as connection:
             connection.execute(delete(LeadLag))
+
+
+def test_what_stood_around_an_incident_is_shown(visit: Visit, world: Engine) -> None:
+    past = {
+        "incident": "none",
+        "scope": "company:ibm",
+        "fired_at": "2013-01-22T10:12:00+00:00",
+        "likeness": 0.42,
+        "summary": "IBM",
+    }
+    around = {
+        "price": {"close": 450.5, "interval": "1d", "known_at": "2013-01-24T21:00:00+00:00", "change": -0.1235},
+        "others": [{"company": "microsoft", "name": "Microsoft", "stories": 2}],
+        "similar": [{**past, "after": {"1h": None, "1d": -0.021, "5d": 0.004}}, {**past, "after": None}],
+        "modalities": {"text": -0.8, "price": 0.1, "chart": None},
+    }
+    find = "SELECT id FROM incident WHERE scope = 'company:apple' AND state = 'firing' ORDER BY opened_at DESC LIMIT 1"
+    with world.begin() as connection:
+        key = connection.execute(text(find)).scalar_one()
+        change = "UPDATE incident SET context = CAST(:around AS jsonb) WHERE id = :id"
+        connection.execute(text(change), {"around": json.dumps(around), "id": key})
+    panel = visit(f"/incidents?sel={key}").page.locator(".panel-context")
+    expect(panel).to_contain_text("450.50, −12.4 % on the bar before")
+    expect(panel).to_contain_text("text −0.80, price +0.10")
+    expect(panel.get_by_role("link", name="Microsoft")).to_have_attribute("href", "/company/microsoft")
+    expect(panel.locator("li").first).to_contain_text("42 % of its words; then the price: 1 day −2.1 %, 5 days +0.4 %")
+    expect(panel.locator("li").last).to_contain_text("is not known")
