@@ -146,9 +146,9 @@ class Reader:
         """The scopes that have had news and have a page of their own, in order; read again after half a minute."""
         sql = """
         WITH RECURSIVE s AS (
-            (SELECT scope FROM mood ORDER BY scope LIMIT 1)
+            (SELECT scope FROM mood_day ORDER BY scope LIMIT 1)
             UNION ALL
-            SELECT (SELECT scope FROM mood WHERE scope > s.scope ORDER BY scope LIMIT 1) FROM s WHERE s.scope IS NOT NULL
+            SELECT (SELECT scope FROM mood_day WHERE scope > s.scope ORDER BY scope LIMIT 1) FROM s WHERE s.scope IS NOT NULL
         )
         SELECT scope FROM s WHERE scope IS NOT NULL AND scope NOT LIKE '%/%' LIMIT :most
         """

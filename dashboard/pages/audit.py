@@ -60,7 +60,7 @@ def render(_context: Context, search: str | None) -> Any:
         size="sm",
         **attributes(aria_label="Which changes"),
     )
-    whose = "everybody's" if _sees_all() else "your own: an admin sees everybody's"
+    whose = "what everybody has changed" if _sees_all() else "what you have changed; an admin sees what everybody has"
     return page(
         [
             html.Div([html.H1("Audit"), html.Span(whose, className="second")], className="page-head"),
