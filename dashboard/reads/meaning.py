@@ -9,20 +9,22 @@ from numpy.typing import NDArray
 
 from dashboard.queries import Reader
 
-NEWEST = 20_000
+NEWEST = 10_000
 """Stories that are compared: the newest that began in the range."""
 NEAREST = 100
 """Stories that an answer holds at most."""
 NAMES_FOR_S = 60.0
 
 _AMONG = """
-SELECT story_id, vector FROM story_vector WHERE model_version = :version AND first_at >= :start AND first_at < :stop
+SELECT story_id, {value} FROM story_vector WHERE model_version = :version AND first_at >= :start AND first_at < :stop
 ORDER BY first_at DESC LIMIT :newest
 """
+_CLOSENESS = "1 - (vector::vector <=> CAST(:asked AS vector)) AS closeness"
 _BY_PGVECTOR = f"""
-SELECT story_id, count(*) OVER () AS compared, 1 - (vector::vector <=> CAST(:asked AS vector)) AS closeness
-FROM ({_AMONG}) among ORDER BY closeness DESC, story_id LIMIT :nearest
+SELECT story_id, closeness, count(*) OVER () AS compared FROM ({_AMONG.format(value=_CLOSENESS)}) among
+ORDER BY closeness DESC, story_id LIMIT :nearest
 """
+_VECTORS = _AMONG.format(value="array_send(vector) AS vector")
 _ELEMENT = np.dtype([("length", ">i4"), ("value", ">f4")])
 _HEAD = 20
 """Bytes before the elements in the binary form of an array of one dimension without nulls."""
@@ -50,7 +52,7 @@ def nearest(
         told = "[" + ",".join(map(repr, asked.tolist())) + "]"
         rows = reader.dicts(_BY_PGVECTOR, **values, asked=told, nearest=NEAREST)
         return {row["story_id"]: float(row["closeness"]) for row in rows}, rows[0]["compared"] if rows else 0
-    rows = reader.dicts(f"SELECT story_id, array_send(vector) AS vector FROM ({_AMONG}) among", **values)
+    rows = reader.dicts(_VECTORS, **values)
     if not rows:
         return {}, 0
     closeness = _matrix([row["vector"] for row in rows]) @ asked
