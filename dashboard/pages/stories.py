@@ -156,16 +156,17 @@ def register(app: Dash, context: Context) -> None:
                 near = _near(context, plain, query)
             except UserError as error:
                 return empty("The search by meaning does not work.", f"{error}. By words works."), "", True
-            query, most = replace(query, words="", among=list(near.closeness)), NEAREST
-        answer = reads.search(reader, query, most)
+            query = replace(query, words="", among=list(near.closeness))
+        answer = reads.search(reader, query, NEAREST if near else most)
         if not answer.rows:
             among = f"None of the newest {formats.count(reads.READ)} items with these words does. " if answer.cut else ""
             return empty("No story fits.", f"{among}Widen the range, take a filter away, or use other words."), "", True
-        rows = sorted(answer.rows, key=lambda row: -near.closeness[row.id]) if near else answer.rows
+        rows = sorted(answer.rows, key=lambda row: -near.closeness[row.id])[:most] if near else answer.rows
         items = reads.inside(reader, [row.id for row in rows])
         shown = [_story(row, items.get(row.id, []), names, near.closeness[row.id] if near else None) for row in rows]
         if near:
-            return shown, f"the nearest {formats.count(len(rows))} of {formats.plural(near.compared, 'story', 'stories')}", True
+            said = f"the nearest {formats.count(len(rows))} of {formats.plural(near.compared, 'story', 'stories')}"
+            return shown, said, len(rows) == len(answer.rows)
         return shown, _said(answer), len(rows) >= min(MOST, rows[0].stories)
 
     clientside(
