@@ -53,11 +53,14 @@ SAID = ("text", "reason", "for", "sentiment", "role", "companies", "letters", "f
 def render(_context: Context, search: str | None) -> Any:
     """The choice of kinds; the entries follow with their own callback."""
     wish = asked(search, "kind")
-    choice = dmc.SegmentedControl(
+    choice = dmc.Select(
         id="audit-kind",
         data=[ALL, *KINDS],
         value=wish if wish in KINDS else ALL,
         size="sm",
+        w=190,
+        allowDeselect=False,
+        checkIconPosition="right",
         **attributes(aria_label="Which changes"),
     )
     whose = "what everybody has changed" if _sees_all() else "what you have changed; an admin sees what everybody has"

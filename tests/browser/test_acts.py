@@ -76,7 +76,8 @@ def test_acknowledge_note_silence_and_false_with_undo(visit: Visit, world: Engin
     expect(rows.filter(has_text="Added a note")).to_contain_text("Their press office <b>denies</b> it")
     expect(rows.filter(has_text="Acknowledged").first).to_contain_text("Boeing")
     expect(rows.filter(has_text="Added a note")).to_have_count(1)
-    page.locator("#audit-kind").get_by_text("Labels", exact=True).click()
+    page.locator("#audit-kind").click()
+    page.get_by_role("option", name="Labels").click()
     expect(rows.filter(has_text="Acknowledged")).to_have_count(0)
     assert "kind=Labels" in page.url
 
