@@ -291,7 +291,7 @@ def test_what_stood_around_an_incident_is_shown(visit: Visit, world: Engine) -> 
         "summary": "IBM",
     }
     around = {
-        "price": {"close": 450.5, "interval": "1d", "known_at": "2013-01-24T21:00:00+00:00", "change": -0.1235},
+        "price": {"close": 450.5, "interval": "1d", "known_at": "2013-01-24T21:00:00+00:00", "change": -0.124},
         "others": [{"company": "microsoft", "name": "Microsoft", "stories": 2}],
         "similar": [{**past, "after": {"1h": None, "1d": -0.021, "5d": 0.004}}, {**past, "after": None}],
         "modalities": {"text": -0.8, "price": 0.1, "chart": None},
