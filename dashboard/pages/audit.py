@@ -115,6 +115,8 @@ def _subject(row: Change, names: Names) -> Any:
         return dcc.Link(names.scope(row.scope), href=f"/incidents?sel={row.subject}") if row.scope else "An incident"
     if kind == "label":
         return row.headline or ("An item" if " undo" not in row.act else "The last item")
+    if kind == "rules":
+        return "All rules"
     if kind in {"login", "logout"}:
         return formats.UNKNOWN
     return names.scope(row.subject) if kind == "silence" else row.subject
