@@ -28,6 +28,20 @@ FROM (SELECT n, floor(random() ^ 2 * :companies)::int AS c, (random() * 1.8 - 0.
              CAST(:now AS timestamptz) - random() * CAST(:span AS interval) AS at
       FROM generate_series(CAST(:first AS bigint), CAST(:last AS bigint)) n) drawn
 """
+_MOODS = (("mood", "minute", "minute, late", ", false"), ("mood_day", "day", "day", ""))
+_MOOD = """
+INSERT INTO {table} AS old (scope, {key}, mentions, items, negative, positive, weight, negative_weight, positive_weight)
+SELECT scope, date_trunc('{unit}', at, 'UTC'){late}, count(*), count(*) * 1000000, sum(negative), sum(positive), sum(weight),
+       sum(weight::bigint * negative / 1000000), sum(weight::bigint * positive / 1000000)
+FROM made CROSS JOIN LATERAL (VALUES ('market'), ('sector:' || sector), ('topic:' || topic), ('company:' || company_id),
+                                     ('company:' || company_id || '/topic:' || topic)) scopes (scope)
+GROUP BY 1, 2
+ON CONFLICT (scope, {key}) DO UPDATE SET
+    mentions = old.mentions + excluded.mentions, items = old.items + excluded.items,
+    negative = old.negative + excluded.negative, positive = old.positive + excluded.positive,
+    weight = old.weight + excluded.weight, negative_weight = old.negative_weight + excluded.negative_weight,
+    positive_weight = old.positive_weight + excluded.positive_weight
+"""
 _STATEMENTS = (
     """
 INSERT INTO article (id, source, guid, url, title, body, language, tickers, published_at, fetched_at, event_time,
@@ -48,19 +62,7 @@ INSERT INTO score (mention_id, model_version, event_time, revision, decision, ne
 SELECT 'm' || n, 'bench', at, 1, 1, negative, 1000000 - negative - positive, positive, topic, '{}', '{}', company_id, sector,
        1000000, 1000000, undiluted, weight, false, false FROM made
 """,
-    """
-INSERT INTO mood (scope, minute, late, mentions, items, negative, positive, weight, negative_weight, positive_weight)
-SELECT scope, date_trunc('minute', at), false, count(*), count(*) * 1000000, sum(negative), sum(positive), sum(weight),
-       sum(weight::bigint * negative / 1000000), sum(weight::bigint * positive / 1000000)
-FROM made CROSS JOIN LATERAL (VALUES ('market'), ('sector:' || sector), ('topic:' || topic), ('company:' || company_id),
-                                     ('company:' || company_id || '/topic:' || topic)) scopes (scope)
-GROUP BY 1, 2
-ON CONFLICT (scope, minute, late) DO UPDATE SET
-    mentions = mood.mentions + excluded.mentions, items = mood.items + excluded.items,
-    negative = mood.negative + excluded.negative, positive = mood.positive + excluded.positive,
-    weight = mood.weight + excluded.weight, negative_weight = mood.negative_weight + excluded.negative_weight,
-    positive_weight = mood.positive_weight + excluded.positive_weight
-""",
+    *(_MOOD.format(table=table, unit=unit, key=key, late=late) for table, unit, key, late in _MOODS),
     "DROP TABLE made",
 )
 _INCIDENTS = """

@@ -16,6 +16,7 @@ from urllib.parse import quote, urlsplit
 
 from dash import Dash
 from flask import Flask, Response, has_request_context, jsonify, redirect, request
+from flask.sessions import SecureCookieSessionInterface, SessionMixin
 from flask_login import LoginManager, UserMixin, current_user
 from flask_wtf.csrf import CSRFError, CSRFProtect, generate_csrf
 from sqlalchemy import Connection, Engine
@@ -29,7 +30,8 @@ from squall.settings import LOOPBACK, Settings
 
 ACTS: Mapping[str, str] = {"incident": "analyst", "label": "analyst", "redrive": "analyst", "watchlist": "analyst"}
 """What can be done, and the least role that it asks for."""
-PUBLIC = frozenset({"login", "oidc", "oidc_answer", "healthz", "tokens", "_dash_assets.static", "/_favicon.ico"})
+ASSETS, SCRIPTS = "_dash_assets.static", "/_dash-component-suites/<string:package_name>/<path:fingerprinted_path>"
+PUBLIC = frozenset({"login", "oidc", "oidc_answer", "healthz", "tokens", ASSETS, "/_favicon.ico"})
 """Endpoints that answer anybody."""
 CALLBACKS = "/_dash-update-component"
 FRESH_S = 2.0
@@ -171,6 +173,15 @@ def cookie(settings: Settings, name: str) -> str:
     return f"squall_{name}_{settings.namespace}".rstrip("_")
 
 
+class Sessions(SecureCookieSessionInterface):
+    """Sessions that leave the components' scripts alone: with a cookie's `Vary` browsers would load megabytes on every page."""
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """Write the cookie, except onto a script."""
+        if request.endpoint != SCRIPTS:
+            super().save_session(app, session, response)
+
+
 def protect(app: Dash, settings: Settings, logins: Logins) -> None:
     """Put the gate before everything that the server answers."""
     server: Flask = app.server
@@ -186,6 +197,7 @@ def protect(app: Dash, settings: Settings, logins: Logins) -> None:
         WTF_CSRF_TIME_LIMIT=None,
         MAX_CONTENT_LENGTH=4 * 1024 * 1024,
     )
+    server.session_interface = Sessions()
     if dashboard.proxied:
         server.wsgi_app = ProxyFix(server.wsgi_app, x_for=1, x_proto=1)  # type: ignore[method-assign]
     if not dashboard.login:
@@ -212,7 +224,10 @@ def protect(app: Dash, settings: Settings, logins: Logins) -> None:
         if response.mimetype == "text/html":
             # Dash sends it back as the header X-CSRFToken
             response.set_cookie(cookie(settings, "token"), generate_csrf(), samesite="Strict", secure=dashboard.proxied)
-        if request.endpoint not in PUBLIC:
+        if request.endpoint == ASSETS and "m" in request.args:
+            # The address names the version, as it does for scripts, of which Dash says so itself.
+            response.headers["Cache-Control"] = "max-age=31536000, immutable"
+        elif request.endpoint not in {SCRIPTS, *PUBLIC}:
             response.headers.setdefault("Cache-Control", "no-store")
         if dashboard.proxied:
             response.headers["Strict-Transport-Security"] = "max-age=31536000"

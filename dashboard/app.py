@@ -1,5 +1,6 @@
 """The application: Dash on Flask, with the pages, the routes beside them, and headers."""
 
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from dashboard.context import Context, viewer
 from dashboard.login import add_login
 from dashboard.oidc import add_oidc
 from dashboard.queries import Reader
+from dashboard.scopes import MARKET, path_scope
 from dashboard.server import Link, add_routes, advice
 from models.explainer import Explainer
 from squall.db.engine import make_engine
@@ -102,7 +104,11 @@ def _add_callbacks(app: Dash, context: Context) -> None:
     )
     def route(path: str | None, search: str | None, _size: str | None, _retry: int | None) -> Any:
         try:
-            return pages.render(context, path or "/", search)
+            # Taken before the page is read: what it shows is as new or newer, and the browser's script asks for nothing twice.
+            seen = context.reader.pulse(path_scope(path or "") or MARKET).revisions
+            body = pages.render(context, path or "/", search)
+            setattr(body, "data-seen", json.dumps(dict(seen)))
+            return body
         except SQLAlchemyError as error:
             return failed(advice(error))
 

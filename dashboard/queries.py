@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import fields, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from sqlalchemy import Engine, text
 
 from dashboard.evidence import read_evidence
 from dashboard.kept import Kept
-from dashboard.moods import Moods
+from dashboard.moods import Moods, span_rows, span_times
 from dashboard.ranges import POINTS, STEPS, Buckets
 from dashboard.rows import OPEN, BarRow, ChartRow, EventRow, IncidentRow, Mood, NewsRow, Pulse
 from dashboard.scopes import MARKET, Names, topic_slug
@@ -146,9 +146,9 @@ class Reader:
         """The scopes that have had news and have a page of their own, in order; read again after half a minute."""
         sql = """
         WITH RECURSIVE s AS (
-            (SELECT scope FROM mood ORDER BY scope LIMIT 1)
+            (SELECT scope FROM mood_day ORDER BY scope LIMIT 1)
             UNION ALL
-            SELECT (SELECT scope FROM mood WHERE scope > s.scope ORDER BY scope LIMIT 1) FROM s WHERE s.scope IS NOT NULL
+            SELECT (SELECT scope FROM mood_day WHERE scope > s.scope ORDER BY scope LIMIT 1) FROM s WHERE s.scope IS NOT NULL
         )
         SELECT scope FROM s WHERE scope IS NOT NULL AND scope NOT LIKE '%/%' LIMIT :most
         """
@@ -172,9 +172,9 @@ class Reader:
         return self._moods.series(self._moods.busiest(window, most, only), window)
 
     def mentions(self, scope: str, since: datetime, stop: datetime) -> int:
-        """How many mentions the scope had."""
-        sql = "SELECT sum(mentions) AS n FROM mood WHERE scope = :scope AND minute >= :since AND minute <= :stop"
-        return int(self.dicts(sql, scope=scope, since=since, stop=stop)[0]["n"] or 0)
+        """How many mentions the scope had, up to and with the minute that begins at `stop`."""
+        sql = f"SELECT sum(mentions) AS n FROM {span_rows('scope = :scope')}"
+        return int(self.dicts(sql, scope=scope, **span_times(since, stop + timedelta.resolution))[0]["n"] or 0)
 
     def news(
         self, scope: str, start: datetime, stop: datetime, most: int = 100, only: Sequence[str] | None = None
@@ -278,6 +278,11 @@ class Reader:
     def incident(self, incident_id: str) -> IncidentRow | None:
         """One incident."""
         return next(iter(self._with_evidence(self.dicts("SELECT * FROM incident WHERE id = :id", id=incident_id))), None)
+
+    def around(self, incident_id: str) -> Mapping[str, Any]:
+        """What was frozen beside an incident's evidence."""
+        rows = self.dicts("SELECT context FROM incident WHERE id = :id", id=incident_id)
+        return rows[0]["context"] if rows else {}
 
     def last_resolved(self) -> IncidentRow | None:
         """Of the incidents that had fired the one that was resolved last."""

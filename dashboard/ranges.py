@@ -17,6 +17,7 @@ STEPS = tuple(
     timedelta(minutes=minutes) for minutes in (1, 5, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 7 * 1440, 14 * 1440, 30 * 1440)
 )
 POINTS = 400
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,13 @@ def instant(words: str | None) -> datetime | None:
 
 
 def buckets(end: datetime, span: timedelta, most: int, tz: ZoneInfo) -> Buckets:
-    """At most `most` buckets of a round length that cover `span` up to `end`, aligned to the zone's midnight at the end."""
+    """At most `most` buckets of a round length that cover `span` up to `end`.
+
+    They are aligned to the zone's midnight at the end; those of a day or more to UTC's, since moods are summed up by its days.
+    """
     step = next((step for step in STEPS if span / step <= most), STEPS[-1])
-    midnight = end.astimezone(tz).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
-    day = timedelta(days=1)
-    last = midnight + day - step if step > day else midnight + (end - midnight) // step * step
+    midnight = end.astimezone(tz if step < DAY else UTC).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
+    last = midnight + DAY - step if step > DAY else midnight + (end - midnight) // step * step
     number = min(most, max(1, ceil(span / step)))
     return Buckets(last - (number - 1) * step, step, number)
 

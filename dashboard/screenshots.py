@@ -77,7 +77,7 @@ def settled(page: Any) -> None:
 def take(url: str, folder: Path, sizes: list[str], company: str, only: list[str] | None = None) -> list[Path]:
     """Take the pictures; returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    paths = {name: f"/{name}" for name in ("incidents", "stories", "labels", "watchlists", "models", "pipeline")}
+    paths = {name: f"/{name}" for name in ("incidents", "stories", "labels", "watchlists", "models", "pipeline", "audit")}
     paths = {"now": "/", "company": f"/company/{company}", **paths}
     if only:
         paths = {name: paths[name] for name in only}

@@ -6,8 +6,12 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from models.engine import load_engine
 from models.explain import Explanation, explain
+from models.meaning import meaning
 from models.passages import Passage
 from models.store import open_version
 from squall import registry
@@ -19,7 +23,7 @@ from streams.logic.linking import article_text
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from models.engine import Engine
+    from models.engine import Engine, TextEngine
     from squall.settings import Settings
 
 OPEN = 2
@@ -58,7 +62,7 @@ class Explainer:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._engines: OrderedDict[str, Engine] = OrderedDict()
+        self._engines: OrderedDict[str, TextEngine] = OrderedDict()
         self._lock = threading.Lock()
 
     def __call__(self, passage: Passage, version: Version | None) -> tuple[Explanation, Engine]:
@@ -71,7 +75,17 @@ class Explainer:
             engine = self._open(version)
             return explain(engine, passage), engine
 
-    def _open(self, version: Version | None) -> Engine:
+    def meaning(self, words: str, version: Version | None) -> tuple[NDArray[np.float32], str]:
+        """Vector of some words by a registered version, None: as above; and the name of the version that it is of.
+
+        Raises:
+            ArtifactError: the version cannot be opened.
+        """
+        with self._lock:
+            engine = self._open(version)
+            return meaning(engine, [words])[0], engine.version
+
+    def _open(self, version: Version | None) -> TextEngine:
         name = version.version if version else ""
         if name not in self._engines:
             if version:

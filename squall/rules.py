@@ -238,11 +238,26 @@ class Grouping(_Part):
     interval: Seconds = 300
 
 
+class Audience(_Part):
+    """Of whom a channel hears: of the companies on a watch-list that weigh so much there, and of no wider scope."""
+
+    watchlist: str
+    min_weight: float = Field(0.0, ge=0)
+
+    def hears(self, scope: str, lists: Lists) -> bool:
+        """Whether the channel is told of a scope's incidents."""
+        company = parse_scope(scope).company_id
+        weight = lists.get(self.watchlist, {}).get(company) if company else None
+        return weight is not None and weight >= self.min_weight
+
+
 class RuleSet(_Part):
     """All rules that are in force together."""
 
     rules: tuple[Rule, ...] = Field(min_length=1)
     group: Grouping = Grouping()
+    channels: Mapping[str, Audience] = {}
+    """Channels that are limited to a watch-list, by name."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -267,9 +282,12 @@ class RuleSet(_Part):
 def version_of(rules: RuleSet, lists: Lists) -> str:
     """Hex digest of rules and the watch-lists that they name: what decisions depend on."""
     used = {name: dict(sorted(lists[name].items())) for name in sorted(lists_of(rules)) if name in lists}
-    return content_id("rules", rules.model_dump_json(by_alias=True), repr(used))[:12]
+    # Left out where there are none: rules that were stored before there were any keep their version.
+    said = rules.model_dump_json(by_alias=True, exclude=None if rules.channels else {"channels"})
+    return content_id("rules", said, repr(used))[:12]
 
 
 def lists_of(rules: RuleSet) -> set[str]:
-    """Names of the watch-lists that rules go by."""
-    return {rule.scope.watchlist for rule in rules.rules if rule.scope.watchlist}
+    """Names of the watch-lists that rules and channels go by."""
+    named = {rule.scope.watchlist for rule in rules.rules if rule.scope.watchlist}
+    return named | {audience.watchlist for audience in rules.channels.values()}

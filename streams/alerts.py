@@ -3,13 +3,19 @@
 import json
 from collections.abc import Mapping
 
-from squall.rules import Rule
+from squall.rules import Lists, Rule, RuleSet
 from squall.scopes import parse_scope
 from squall.settings import Settings
 
 TOPIC = "topic"
 CONSOLE = "console"
 WEBHOOK = "webhook"
+
+
+def told(rules: RuleSet, lists: Lists, channel: str, scope: str) -> bool:
+    """Whether a channel hears of a scope's incidents; the topic hears of all."""
+    audience = rules.channels.get(channel)
+    return channel == TOPIC or audience is None or audience.hears(scope, lists)
 
 
 def channel_names(settings: Settings, rule: Rule | None = None) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from squall.rules import Rule
 from squall.scopes import scope_name
 from squall.settings import Settings
 from streams import incident_store as store
-from streams.alerts import CONSOLE, TOPIC, channel_names, group_key, group_of
+from streams.alerts import CONSOLE, TOPIC, channel_names, group_key, group_of, told
 from streams.context_store import read_context
 from streams.logic.incidents import EVIDENCE_ROWS, Signal, Step, at_minute, inputs, line_of, summary, window_of
 
@@ -142,7 +142,9 @@ class IncidentWriter:
             evidence=tuple(frozen.evidence),
         )
         for channel in channel_names(self._settings, rule):
-            if announced if channel == TOPIC else step.tell:
+            if (announced if channel == TOPIC else step.tell) and told(
+                self._rules.rules, self._rules.lists, channel, incident.scope
+            ):
                 self._leave(channel, number, rule, alert)
 
     def _leave(self, channel: str, number: int, rule: Rule | None, alert: Alert) -> None:

@@ -99,11 +99,19 @@ UPDATE score SET {", ".join(f"{name} = {value}" for name, value in _SET.items())
 WHERE score.mention_id = new.mention_id AND score.event_time = new.event_time
 AND score.event_time BETWEEN %(first)s AND %(last)s
 """
+_ADDED = ", ".join(f"{name} = old.{name} + excluded.{name}" for name in Sums._fields)
+# The days in the same statement, so that they cannot differ from the minutes. Both are locked in key order, minutes first.
 _MOVE = f"""
-INSERT INTO mood (scope, minute, late, {", ".join(Sums._fields)})
-SELECT * FROM json_to_recordset(%(rows)s::json)
-AS new(scope text, minute timestamptz, late bool, {", ".join(f"{name} bigint" for name in Sums._fields)})
-ON CONFLICT (scope, minute, late) DO UPDATE SET {", ".join(f"{name} = mood.{name} + excluded.{name}" for name in Sums._fields)}
+WITH new AS MATERIALIZED (
+    SELECT * FROM json_to_recordset(%(rows)s::json)
+    AS new(scope text, minute timestamptz, late bool, {", ".join(f"{name} bigint" for name in Sums._fields)})),
+days AS (
+    INSERT INTO mood_day AS old (scope, day, {", ".join(Sums._fields)})
+    SELECT scope, date_trunc('day', minute, 'UTC'), {", ".join(f"sum({name})" for name in Sums._fields)}
+    FROM new GROUP BY 1, 2 ORDER BY 1, 2
+    ON CONFLICT (scope, day) DO UPDATE SET {_ADDED})
+INSERT INTO mood AS old (scope, minute, late, {", ".join(Sums._fields)}) SELECT * FROM new
+ON CONFLICT (scope, minute, late) DO UPDATE SET {_ADDED}
 """
 _WATERMARK = """
 INSERT INTO watermark AS old (news_partition, mentions_partition, at)
@@ -146,7 +154,7 @@ def update_scores(connection: Connection, rows: Sequence[ScoreRow]) -> None:
 
 
 def move_mood(connection: Connection, moves: Sequence[tuple[Cell, Sums]]) -> None:
-    """Add to the mood; `moves` in key order."""
+    """Add to the mood, by minutes and by days; `moves` in key order."""
     if moves:
         rows = [{**cell._asdict(), **sums._asdict()} for cell, sums in moves]
         connection.exec_driver_sql(_MOVE, {"rows": _json(rows)})

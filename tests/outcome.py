@@ -6,7 +6,7 @@ from sqlalchemy import Connection, Engine, text
 
 # What depends on when something happened to run, not on what was decided.
 OPERATIONAL = {"ingested_at", "decided_at", "scored_at", "recorded_at", "moved_at", "decision", "created_at", "due_at"}
-TABLES = ("article", "story", "mention", "score", "mood", "bar", "chart", "incident", "incident_event")
+TABLES = ("article", "story", "mention", "score", "mood", "mood_day", "bar", "chart", "incident", "incident_event")
 
 RECOUNT = """
 WITH base AS (
@@ -37,17 +37,21 @@ SELECT scope, minute, count(*) AS mentions, sum(part) AS items,
 FROM parts GROUP BY scope, minute
 """
 
-STORED = """
-SELECT scope, minute, sum(mentions) AS mentions, sum(items) AS items, sum(negative) AS negative, sum(positive) AS positive,
-       sum(weight) AS weight, sum(negative_weight) AS negative_weight, sum(positive_weight) AS positive_weight
-FROM mood GROUP BY scope, minute HAVING sum(mentions) <> 0 OR sum(items) <> 0 OR sum(negative_weight) <> 0 OR sum(weight) <> 0
-"""
+NAMES = ("mentions", "items", "negative", "positive", "weight", "negative_weight", "positive_weight")
+SUMS = ", ".join(f"sum({name}) AS {name}" for name in NAMES)
+ANY = " OR ".join(f"sum({name}) <> 0" for name in NAMES)
+STORED = f"SELECT scope, minute, {SUMS} FROM mood GROUP BY scope, minute HAVING {ANY}"
+DAYS = f"SELECT scope, date_trunc('day', minute, 'UTC') AS day, {SUMS} FROM ({RECOUNT}) counted GROUP BY 1, 2"
+STORED_DAYS = f"SELECT scope, day, {SUMS} FROM mood_day GROUP BY scope, day HAVING {ANY}"
 
 
 def mood_differences(connection: Connection) -> list[dict[str, Any]]:
-    """Rows that stand in the stored mood and not in the recount, or the other way round."""
-    query = f"(({RECOUNT}) EXCEPT ({STORED})) UNION ALL (({STORED}) EXCEPT ({RECOUNT})) LIMIT 20"
-    return [dict(row) for row in connection.execute(text(query)).mappings()]
+    """Rows that stand in the stored mood, by minutes or by days, and not in the recount, or the other way round."""
+    found = []
+    for counted, stored in ((RECOUNT, STORED), (DAYS, STORED_DAYS)):
+        query = f"(({counted}) EXCEPT ({stored})) UNION ALL (({stored}) EXCEPT ({counted})) LIMIT 20"
+        found += [dict(row) for row in connection.execute(text(query)).mappings()]
+    return found
 
 
 def outcome(engine: Engine) -> dict[str, list[str]]:
@@ -55,7 +59,7 @@ def outcome(engine: Engine) -> dict[str, list[str]]:
     rows: dict[str, list[str]] = {}
     with engine.connect() as connection:
         for table in TABLES:
-            where = "WHERE mentions <> 0 OR items <> 0 OR weight <> 0" if table == "mood" else ""
+            where = "WHERE mentions <> 0 OR items <> 0 OR weight <> 0" if table in {"mood", "mood_day"} else ""
             found = connection.execute(text(f"SELECT * FROM {table} {where}")).mappings()
             kept = ({name: row[name] for name in sorted(map(str, row)) if name not in OPERATIONAL} for row in found)
             rows[table] = sorted(map(repr, kept))

@@ -1,7 +1,7 @@
 /* The pulse, times and ages, the address, and what the clientside callbacks call. */
 (function () {
   const squall = window.squall;
-  const POLL = 1000, HIDDEN = 15000, FAILING = 10000, TIMEOUT = 5000, LATE = 5000, TICK = 5000;
+  const POLL = 1000, HIDDEN = 15000, FAILING = 10000, TIMEOUT = 5000, LATE = 5000, TICK = 5000, PATIENCE = 3000;
   const noUpdate = () => window.dash_clientside.no_update;
   const set = (id, props) => window.dash_clientside.set_props(id, props);
   const byId = (id) => document.getElementById(id);
@@ -233,10 +233,11 @@
       if (api) api.setGridOption("quickFilterText", words || "");
       return model;
     },
-    storyAddress(words, topic, mood, source, range) {
-      address({ q: words, topic, mood: mood === "Any" ? "" : mood.toLowerCase(), source, from: range ? `-${range}` : "" });
+    storyAddress(words, mode, topic, mood, source, range) {
+      address({ q: words, mode: mode === "meaning" ? mode : "", topic, mood: mood === "Any" ? "" : mood.toLowerCase(), source, from: range ? `-${range}` : "" });
       return noUpdate();
     },
+    auditAddress(kind) { address({ kind: kind === "All" ? "" : kind }); return noUpdate(); },
     storyNew(revision, clicks) {
       const asked = squall.storyClicks !== clicks || !squall.storySeen || squall.storyPath !== location.pathname;
       squall.storyClicks = clicks; squall.storyPath = location.pathname;
@@ -262,6 +263,7 @@
       if (api) api.exportDataAsCsv({ fileName: "incidents.csv", allColumns: true, processCellCallback: csvCell });
       return noUpdate();
     },
+    heat(map) { squall.drawHeat(byId("now-heat"), map); return noUpdate(); },
     range(value) { address({ from: value ? `-${value}` : "" }); return noUpdate(); },
   };
   /* A spreadsheet takes text that begins so for a formula, and runs it: an apostrophe makes it text. Times are instants in UTC. */
@@ -288,16 +290,7 @@
   document.addEventListener("toggle", ({ target }) => {
     if (target.matches("details[data-story]")) target.open ? opened.add(target.dataset.story) : opened.delete(target.dataset.story);
   }, true);
-  function explain(cell) {
-    const line = cell.closest(".heat-box").querySelector(".explain");
-    const step = cell.closest(".heat").dataset.step;
-    const words = [cell.dataset.says, cell.dataset.incident].filter(Boolean).join("; ");
-    if (line) put(line, `${cell.dataset.scope}, ${dated(new Date(cell.dataset.at))} + ${step}: ${words}`);
-  }
-  document.addEventListener("mouseover", (event) => { const cell = event.target.closest && event.target.closest(".heat td.c"); if (cell) explain(cell); });
   document.addEventListener("click", (event) => {
-    const cell = event.target.closest(".heat td.c");
-    if (cell) explain(cell);
     if (event.target.closest("#incident-back")) { const api = grid("incident-grid"); if (api) api.deselectAll(); }
     if (event.target.closest("#held")) {
       const api = grid("tape");
@@ -319,7 +312,6 @@
     squall.save();
     set("size", { data: size });
   });
-  let lastPath = location.pathname;
   new MutationObserver((changes) => {
     for (const change of changes) {
       if (change.type === "attributes") { if (change.target.matches("time.t")) paint(change.target); continue; }
@@ -331,6 +323,7 @@
         node.querySelectorAll("input[type=file]").forEach((input) => input.setAttribute("aria-label", input.parentElement.textContent));
         const page = node.matches(".page") ? node : node.querySelector(".page");
         if (page) {
+          Object.assign(seen, JSON.parse(page.dataset.seen || "{}"));
           document.title = page.dataset.title ? `${page.dataset.title} · Squall` : "Squall";
           if (squall.list) address({ list: squall.list });
         }
@@ -338,10 +331,12 @@
         if (node.querySelector("#theme")) themeTitle();
       }
     }
-    if (location.pathname !== lastPath) { lastPath = location.pathname; delete seen.scope; }
   }).observe(document.documentElement, { childList: true, subtree: true, attributes: true, attributeFilter: ["datetime"] });
+  /* The first page says which revisions it shows; where none comes, the pulse says why. */
+  const begun = Date.now();
   (function wait() {
-    if (window.dash_clientside && window.dash_clientside.set_props && byId("clock")) beat();
+    const ready = window.dash_clientside && window.dash_clientside.set_props && byId("clock");
+    if (ready && (document.querySelector(".page") || Date.now() - begun > PATIENCE)) beat();
     else setTimeout(wait, 50);
   })();
 })();

@@ -22,6 +22,7 @@ PAGES = (
     ("Watch-lists", "/watchlists", "watchlists", "w"),
     ("Models", "/models", "models", "m"),
     ("Pipeline", "/pipeline", "pipeline", "p"),
+    ("Audit", "/audit", "audit", "a"),
 )
 """Name, address, icon, and the letter that leads there after `g`."""
 BAR = (*PAGES[:4], ("More", "/more", "more", ""))

@@ -6,7 +6,7 @@ from dash import Dash, dcc, html
 
 from dashboard.components.panels import empty, page
 from dashboard.context import Context
-from dashboard.pages import company, incident_acts, incidents, labels, models, more, now, pipeline, stories, watchlists
+from dashboard.pages import audit, company, incident_acts, incidents, labels, models, more, now, pipeline, stories, watchlists
 from dashboard.scopes import path_scope
 
 AT = {
@@ -17,6 +17,7 @@ AT = {
     "/labels": labels.render,
     "/watchlists": watchlists.render,
     "/models": models.render,
+    "/audit": audit.render,
     "/more": more.render,
 }
 
@@ -35,5 +36,5 @@ def render(context: Context, path: str, search: str | None) -> Any:
 
 def register(app: Dash, context: Context) -> None:
     """Add the callbacks of all pages."""
-    for module in (now, company, incidents, incident_acts, stories, labels, watchlists, models, pipeline):
+    for module in (now, company, incidents, incident_acts, stories, labels, watchlists, models, pipeline, audit):
         module.register(app, context)

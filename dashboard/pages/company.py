@@ -1,5 +1,6 @@
 """One company, or a sector, a topic, the market: price, incidents and mood on one time axis, and what was said."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,9 +11,10 @@ from dashboard import figures, formats
 from dashboard.clientside import attributes, clientside
 from dashboard.components import marks
 from dashboard.components.chart_words import chart_words
+from dashboard.components.lead_lag import lead_lag_panel, leads_of
 from dashboard.components.movers import tones_table
 from dashboard.components.news import TALL, news_grid, news_rows
-from dashboard.components.panels import code, empty, page, panel
+from dashboard.components.panels import code, empty, page, panel, stacks
 from dashboard.components.span import span_control
 from dashboard.components.words import words_panel
 from dashboard.context import Context, Stretch, asked, first_range, limit_to, span_of, stretch, viewer
@@ -74,7 +76,11 @@ def render(context: Context, scope: str, search: str | None) -> Any:
                         note=html.Span(_said(rows), id="stories-count"),
                     ),
                     words_panel(),
-                    *_around(kind, _tones(context, scope, stretch(preset, until, now), names)),
+                    *_around(
+                        kind,
+                        _tones(context, scope, stretch(preset, until, now), names),
+                        [lead_lag_panel(leads_of(reader, name))] if kind == "company" else [],
+                    ),
                     *_received(context, name if kind == "company" else "", now),
                 ],
                 className="below",
@@ -175,13 +181,13 @@ def _tones(context: Context, scope: str, span: Stretch, names: Names) -> tuple[A
     return tones_table(topics, names, "Topic"), tones_table(near, names, "Company")
 
 
-def _around(kind: str, tables: tuple[Any, Any]) -> list[Any]:
+def _around(kind: str, tables: tuple[Any, Any], more: Sequence[Any]) -> list[Any]:
     topics = panel("Topics", html.Div(tables[0], id="company-topics"), name="topics", note="of its news in the range")
     words = "others of its sector" if kind == "company" else "of which most was said"
     peers = panel(
         "Peers" if kind == "company" else "Companies", html.Div(tables[1], id="company-peers"), name="peers", note=words
     )
-    return [html.Div([topics, peers], className="around", hidden=kind not in {"company", "sector"})]
+    return [html.Div(stacks([topics], [peers, *more]), className="around", hidden=kind not in {"company", "sector"})]
 
 
 def _head(title: list[Any], picker: Any) -> Any:

@@ -13,6 +13,7 @@ from dashboard.access import why_not
 from dashboard.clientside import attributes, clientside
 from dashboard.components import marks
 from dashboard.components.acts import act_bar, act_modal, act_words, standing
+from dashboard.components.around import around_panel
 from dashboard.components.incidents import evidence_list, inputs_table, timeline
 from dashboard.components.news import TALL, grid_options
 from dashboard.components.panels import empty, page, panel
@@ -272,5 +273,6 @@ def _detail(context: Context, chosen: str) -> Any:
             name="inputs",
             note="frozen then",
         ),
+        *around_panel(context.reader.around(row.id), names),
         panel("Timeline", timeline(events), name="timeline", note="event time"),
     ]

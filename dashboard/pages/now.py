@@ -7,16 +7,16 @@ import dash_mantine_components as dmc
 from dash import Dash, Input, Output, html
 
 from dashboard.clientside import attributes, clientside
-from dashboard.components.heat import heat_map
+from dashboard.components.heat import heat_box, heat_map
 from dashboard.components.incidents import open_list, verdict
 from dashboard.components.movers import movers_table
 from dashboard.components.news import news_grid, news_rows
-from dashboard.components.panels import code, empty, page, panel, stacks
+from dashboard.components.panels import code, page, panel, stacks
 from dashboard.components.pipeline import sources_table
 from dashboard.components.span import span_control
 from dashboard.context import Context, first_range, limit_to, span_of, stretch, viewer
 from dashboard.formats import step_words
-from dashboard.ranges import buckets
+from dashboard.ranges import DAY, buckets
 from dashboard.reads.movers import movers
 from dashboard.reads.pipeline import sources
 from dashboard.rows import NewsRow
@@ -41,7 +41,6 @@ def render(context: Context, search: str | None) -> Any:
     choice = dmc.SegmentedControl(
         id="now-moved", data=[TURNED, "Against the price"], value=TURNED, size="xs", **attributes(aria_label="Which movers")
     )
-    heat = html.Div(id="now-heat", className="heat-box")
     names = context.reader.names()
     tape = news_grid("tape", _tape(context, now), names, viewer().size, with_company=True)
     return page(
@@ -57,7 +56,7 @@ def render(context: Context, search: str | None) -> Any:
                             ),
                         ],
                         [
-                            panel("Mood", heat, name="mood", aside=ranges, note=html.Span(id="now-step")),
+                            panel("Mood", heat_box(), name="mood", aside=ranges, note=html.Span(id="now-step")),
                             panel("Sources", html.Div(_sources(context), id="now-sources"), name="now-sources"),
                         ],
                     ),
@@ -86,7 +85,7 @@ def register(app: Dash, context: Context) -> None:
         return title, _incident_items(context)
 
     @app.callback(
-        Output("now-heat", "children"),
+        Output("now-cells", "data"),
         Output("now-step", "children"),
         Input("now-range", "value"),
         Input("until", "data"),
@@ -97,13 +96,14 @@ def register(app: Dash, context: Context) -> None:
     def heat(preset: str, until: str | None, _news: str, _incidents: str, _env: Any) -> tuple[Any, str]:
         now = context.reader.clock()
         if now is None:
-            return empty("No news yet.", "The map fills as soon as items are scored."), ""
+            return None, ""
         tz = viewer().zone
         _, end, _ = stretch(preset, until, now)
         window = buckets(end, span_of(preset), HEAT_COLUMNS, tz)
         moods = context.reader.heat(window, HEAT_ROWS, limit_to(context))
         rows = context.reader.incidents(start=window.start, only=limit_to(context), brief=True)
-        return heat_map(moods, rows, window, end, context.reader.names(), tz, HEAT_ROWS), f"one cell: {step_words(window.step)}"
+        cell = f"one cell: {step_words(window.step)}{' of UTC' if window.step >= DAY else ''}"
+        return heat_map(moods, rows, window, end, context.reader.names(), tz, HEAT_ROWS), cell
 
     @app.callback(
         Output("now-movers", "children"),
@@ -116,6 +116,7 @@ def register(app: Dash, context: Context) -> None:
         now = context.reader.clock()
         return _movers(context, now, kind) if now else None, _sources(context)
 
+    clientside(app, "heat", Input("now-cells", "data"))
     clientside(app, "range", Input("now-range", "value"))
 
     @app.callback(Output("tape", "rowData"), Input("rev-news", "data"), prevent_initial_call=True)

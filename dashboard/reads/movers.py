@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
+from dashboard.moods import span_rows, span_times
 from dashboard.queries import Reader
 from dashboard.scopes import company_scope
 
@@ -50,10 +52,10 @@ def movers(reader: Reader, now: datetime, only: Sequence[str] | None) -> list[Mo
     sql = f"""
     WITH recent AS (
         SELECT scope, sum(mentions)::int AS mentions, {_MEAN} AS recent FROM mood
-        WHERE minute > :day AND minute <= :now AND scope LIKE 'company:%' AND scope NOT LIKE '%/%' {among}
+        WHERE minute >= :day AND minute <= :now AND scope LIKE 'company:%' AND scope NOT LIKE '%/%' {among}
         GROUP BY scope HAVING sum(mentions) >= {LEAST} ORDER BY sum(mentions) DESC, scope LIMIT {BUSY})
     SELECT substr(r.scope, 9) AS company_id, r.mentions, r.recent, b.before, p.move FROM recent r
-    LEFT JOIN LATERAL (SELECT {_MEAN} AS before FROM mood WHERE scope = r.scope AND minute > :week AND minute <= :day) b ON true
+    LEFT JOIN LATERAL (SELECT {_MEAN} AS before FROM {span_rows("scope = r.scope")}) b ON true
     LEFT JOIN LATERAL (
         SELECT ((array_agg(close ORDER BY available_at DESC))[1]
                 / nullif((array_agg(close ORDER BY available_at DESC))[2], 0) - 1)::float8 AS move
@@ -61,11 +63,12 @@ def movers(reader: Reader, now: datetime, only: Sequence[str] | None) -> list[Mo
               AND available_at <= :now AND available_at > :week ORDER BY available_at DESC LIMIT 2) two) p ON true
     WHERE r.recent IS NOT NULL
     """
+    day = now - RECENT
     wanted = [company_scope(one) for one in only or ()]
     rows = reader.shared(
         ("movers", None if only is None else tuple(only)),
         KEPT_S,
-        lambda: reader.dicts(sql, now=now, day=now - RECENT, week=now - RECENT - BEFORE, only=wanted),
+        lambda: reader.dicts(sql, now=now, day=day, week=day - BEFORE, only=wanted, **span_times(day - BEFORE, day)),
         old_s=2 * KEPT_S,
     )
     return [Mover(row["company_id"], row["mentions"], row["recent"], row["before"], row["move"]) for row in rows]
@@ -85,19 +88,17 @@ def diverged(rows: Sequence[Mover], most: int) -> list[Mover]:
 def topics_of(reader: Reader, company_id: str, start: datetime, stop: datetime) -> list[Tone]:
     """What a company was talked of for, the most frequent first."""
     prefix = company_scope(company_id) + "/topic:"
-    sql = f"""
-    SELECT scope, sum(mentions)::int AS mentions, {_MEAN} AS mean FROM mood
-    WHERE scope >= :first AND scope < :last AND minute >= :start AND minute < :stop
-    GROUP BY scope HAVING sum(mentions) > 0 ORDER BY mentions DESC, scope LIMIT 8
-    """
-    return reader.rows(Tone, sql, first=prefix, last=prefix[:-1] + ";", start=start, stop=stop)
+    return _tones(reader, "scope >= :prefix AND scope < :after", start, stop, prefix=prefix, after=prefix[:-1] + ";")
 
 
 def tones(reader: Reader, scopes: Sequence[str], start: datetime, stop: datetime) -> list[Tone]:
     """Mean sentiment of each of these scopes, the one of which most was said first."""
+    return _tones(reader, "scope = ANY(:scopes)", start, stop, scopes=list(scopes))
+
+
+def _tones(reader: Reader, where: str, start: datetime, stop: datetime, **values: Any) -> list[Tone]:
     sql = f"""
-    SELECT scope, sum(mentions)::int AS mentions, {_MEAN} AS mean FROM mood
-    WHERE scope = ANY(:scopes) AND minute >= :start AND minute < :stop
+    SELECT scope, sum(mentions)::int AS mentions, {_MEAN} AS mean FROM {span_rows(where)}
     GROUP BY scope HAVING sum(mentions) > 0 ORDER BY mentions DESC, scope LIMIT 8
     """
-    return reader.rows(Tone, sql, scopes=list(scopes), start=start, stop=stop)
+    return reader.rows(Tone, sql, **span_times(start, stop), **values)

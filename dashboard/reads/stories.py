@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from dashboard.queries import Reader
 
-READ, MATCHES = 2_000, 5_000
-"""Matching mentions that are looked at, and articles that hold the words: the newest."""
+READ = 2_000
+"""Items that are looked at: the newest that match."""
+SLICES = tuple(timedelta(days=days) for days in (1, 4, 16, 64))
+"""How far back it is searched at once: a frequent word is found in the newest slice, a rare one by its index in all of them."""
 INSIDE = 8
 """Items that an opened story shows at most."""
 MOODS = {"negative": "s.negative > greatest(s.neutral, s.positive)", "positive": "s.positive > greatest(s.neutral, s.negative)"}
@@ -28,11 +30,13 @@ class Search:
     source: str = ""
     companies: Sequence[str] | None = None
     """None: all, and what names none."""
+    among: Sequence[str] | None = None
+    """Ids of the stories in which it is looked for; None: in all."""
 
 
 @dataclass(frozen=True)
 class StoryRow:
-    """A story with what of it matched; `stories`, `items`: of the whole answer."""
+    """A story with what of it matched; `stories`, `items`, `read`: of the whole answer."""
 
     id: str
     title: str
@@ -43,6 +47,8 @@ class StoryRow:
     sources: Sequence[str]
     stories: int
     items: int
+    read: int
+    """Mentions that were looked at."""
 
 
 @dataclass(frozen=True)
@@ -61,40 +67,69 @@ class ItemRow:
     novelty: int
 
 
-def search(reader: Reader, query: Search, most: int) -> list[StoryRow]:
-    """Stories, that with the newest match first; `most` at most."""
+@dataclass(frozen=True)
+class Found:
+    """Stories that match, the one with the newest match first; `cut`: there are older ones that nobody has counted."""
+
+    rows: Sequence[StoryRow]
+    cut: bool
+
+
+def search(reader: Reader, query: Search, most: int) -> Found:
+    """At most `most` stories of the newest `READ` items that match."""
     conditions = ["s.event_time >= :start", "s.event_time < :stop", "NOT s.withdrawn"]
-    # Without words and source the newest scores are taken before anything is joined: a busy range would be read as a whole.
     conditions += ["s.topic = :topic"] if query.topic else []
     conditions += [MOODS[query.mood]] if query.mood in MOODS else []
-    conditions += ["a.source = :source"] if query.source else []
-    mention = "mention m ON m.id = s.mention_id AND m.event_time = s.event_time"
-    among = f"JOIN {mention} JOIN article a ON a.id = m.article_id" if query.words or query.source else ""
-    among += " JOIN hits ON hits.id = a.id" if query.words else ""
     conditions += ["s.company_id = ANY(:companies)"] if query.companies is not None else []
-    # The words first, so that a rare one never walks the whole range.
-    hits = f"""hits AS MATERIALIZED (
-        SELECT id FROM article WHERE words @@ websearch_to_tsquery('english', :words)
-        AND event_time >= :start AND event_time < :stop ORDER BY event_time DESC LIMIT {MATCHES}),"""
+    hits = _hits(reader, query) if query.words or query.source or query.among is not None else None
+    if hits is None:
+        # The newest scores first, and only then what belongs to them: a busy range would be read as a whole.
+        among = "score s"
+    else:
+        among = """unnest(CAST(:ids AS text[]), CAST(:times AS timestamptz[])) AS hit (id, at)
+            JOIN mention n ON n.article_id = hit.id AND n.event_time = hit.at
+            JOIN score s ON s.mention_id = n.id AND s.event_time = n.event_time"""
     sql = f"""
-    WITH {hits if query.words else ""} newest AS MATERIALIZED (
-        SELECT DISTINCT ON (s.event_time, s.mention_id) s.mention_id, s.event_time, s.company_id,
-               (s.positive - s.negative) / 1e6 AS sentiment
-        FROM score s {among} WHERE {" AND ".join(conditions)}
-        ORDER BY s.event_time DESC, s.mention_id, s.scored_at DESC LIMIT {READ}),
+    WITH newest AS MATERIALIZED (
+        SELECT s.mention_id, s.event_time, s.company_id, (s.positive - s.negative) / 1e6 AS sentiment
+        FROM {among} WHERE {" AND ".join(conditions)} ORDER BY s.event_time DESC, s.mention_id LIMIT {READ}),
     found AS (
-        SELECT m.story_id, m.article_id, s.event_time, s.company_id, a.source, s.sentiment FROM newest s
-        JOIN {mention} JOIN article a ON a.id = m.article_id),
+        SELECT m.story_id, m.article_id, s.mention_id, s.event_time, s.company_id, a.source, s.sentiment FROM newest s
+        JOIN mention m ON m.id = s.mention_id AND m.event_time = s.event_time JOIN article a ON a.id = m.article_id),
     grouped AS (
         SELECT story_id, max(event_time) AS last_at, avg(sentiment)::float8 AS sentiment,
-               count(DISTINCT article_id)::int AS items,
+               count(DISTINCT article_id)::int AS items, count(*) AS read,
                array_remove(array_agg(DISTINCT company_id), NULL) AS companies, array_agg(DISTINCT source) AS sources
         FROM found GROUP BY story_id)
     SELECT g.story_id AS id, coalesce(t.title, '') AS title, greatest(t.articles, g.items) AS articles, g.last_at, g.sentiment,
-           g.companies, g.sources, count(*) OVER ()::int AS stories, sum(g.items) OVER ()::int AS items
+           g.companies, g.sources, count(*) OVER ()::int AS stories, sum(g.items) OVER ()::int AS items,
+           sum(g.read) OVER ()::int AS read
     FROM grouped g LEFT JOIN story t ON t.id = g.story_id ORDER BY g.last_at DESC, g.story_id LIMIT :most
     """
-    return reader.rows(StoryRow, sql, most=most, **_values(query))
+    values = {"ids": [one[0] for one in hits or ()], "times": [one[1] for one in hits or ()], "most": most, **_values(query)}
+    rows = reader.rows(StoryRow, sql, **values)
+    return Found(rows, len(hits or ()) >= READ or bool(rows and rows[0].read >= READ))
+
+
+def _hits(reader: Reader, query: Search) -> list[tuple[str, datetime]]:
+    """Ids and times of the newest articles of the range with the words, of the source, in the stories: `READ` at most."""
+    conditions = ["words @@ websearch_to_tsquery('english', :words)"] if query.words else []
+    conditions += ["source = :source"] if query.source else []
+    conditions += ["story_id = ANY(:among)"] if query.among is not None else []
+    sql = f"""
+    SELECT id, event_time FROM article WHERE {" AND ".join(conditions)} AND event_time >= :first AND event_time < :last
+    ORDER BY event_time DESC LIMIT :most
+    """
+    found: list[tuple[str, datetime]] = []
+    last = query.stop
+    for back in (None,) if query.among is not None else (*SLICES, None):
+        first = query.start if back is None else max(query.start, query.stop - back)
+        values = {**_values(query), "first": first, "last": last, "most": READ - len(found)}
+        found += [(row["id"], row["event_time"]) for row in reader.dicts(sql, **values)]
+        last = first
+        if len(found) >= READ or last <= query.start:
+            break
+    return found
 
 
 def inside(reader: Reader, stories: Sequence[str]) -> dict[str, list[ItemRow]]:
@@ -128,4 +163,5 @@ def _values(query: Search) -> dict[str, Any]:
         "topic": query.topic,
         "source": query.source,
         "companies": list(query.companies or ()),
+        "among": list(query.among or ()),
     }

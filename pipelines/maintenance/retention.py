@@ -29,6 +29,10 @@ UPDATE article SET title = '', body = '', frozen = NULL
 WHERE id IN (SELECT id FROM article WHERE event_time < :before AND (title <> '' OR body <> '' OR frozen IS NOT NULL)
              ORDER BY event_time LIMIT :batch)
 """
+_OLD_VECTORS = """
+DELETE FROM story_vector WHERE story_id IN
+    (SELECT story_id FROM story_vector WHERE first_at < :before ORDER BY first_at LIMIT :batch)
+"""
 _OLD_TITLES = """
 UPDATE story SET title = ''
 WHERE id IN (SELECT id FROM story WHERE last_at < :before AND title <> '' ORDER BY last_at LIMIT :batch)
@@ -70,7 +74,8 @@ def retain(engine: Engine, stream: StreamSettings, as_of: datetime, now: datetim
     for statement in (_OLD_BANDS, _OLD_STORIES, _OLD_RESCORES):
         _in_batches(engine, statement, month)
     emptied = _in_batches(engine, _OLD_TEXTS, texts)
-    _in_batches(engine, _OLD_TITLES, texts)
+    for statement in (_OLD_TITLES, _OLD_VECTORS):
+        _in_batches(engine, statement, texts)
     return Retained(made, dropped, articles, emptied, _in_batches(engine, _OLD_DEAD_LETTERS, texts))
 
 

@@ -19,6 +19,7 @@ from squall.cli import (
     describe_chart,
     down,
     drift,
+    embed,
     evaluate,
     explain,
     gate,
@@ -74,6 +75,7 @@ app.add_typer(models.app, name="models")
 app.command("backfill")(backfill.backfill)
 app.command("calibrate")(calibrate.calibrate)
 app.command("leadlag")(leadlag.leadlag)
+app.command("embed")(embed.embed)
 app.command("config")(config.config)
 app.add_typer(companies.app, name="companies")
 app.add_typer(topics.app, name="topics")

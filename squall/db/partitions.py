@@ -83,4 +83,6 @@ def drop_partitions(engine: Engine, before: datetime) -> int:
                 if _next(month) <= month_of(before):
                     connection.execute(text(f"DROP TABLE {table}_{month[0]:04d}_{month[1]:02d}"))
                     dropped += 1
+                    if table == "mood":
+                        connection.execute(text(f"DELETE FROM mood_day WHERE day < '{_start(_next(month))}'"))
     return dropped

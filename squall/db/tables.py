@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import (
+    REAL,
     BigInteger,
     Computed,
     DateTime,
@@ -92,6 +93,7 @@ class Article(Base):
     __table_args__ = (
         Index("article_story", "story_id", "event_time"),
         Index("article_time", "event_time"),
+        Index("article_source", "source", "event_time"),
         Index("article_words", "words", postgresql_using="gin"),
     )
 
@@ -105,6 +107,17 @@ class Story(Base):
     articles: Mapped[int]
     first_at: Mapped[datetime]
     last_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class StoryVector(Base):
+    """What a story is about, as the text model puts it: the mean over its first article's text, of length 1."""
+
+    __tablename__ = "story_vector"
+    story_id: Mapped[str] = mapped_column(ForeignKey("story.id", ondelete="CASCADE"), primary_key=True)
+    model_version: Mapped[str]
+    """Only vectors of one version can be compared."""
+    first_at: Mapped[datetime] = mapped_column(index=True)
+    vector: Mapped[list[float]] = mapped_column(ARRAY(REAL))
 
 
 class StoryBand(Base):
@@ -229,6 +242,22 @@ class Mood(Base):
     positive_weight: Mapped[int] = mapped_column(BigInteger)
     """Sums of share x weight x probability, millionths."""
     __table_args__ = (Index("mood_minute", "minute"), {"postgresql_partition_by": "RANGE (minute)"})
+
+
+class MoodDay(Base):
+    """The mood's sums a scope and day in UTC, late ones among them: moved in the transaction that moves `mood`."""
+
+    __tablename__ = "mood_day"
+    scope: Mapped[str] = mapped_column(primary_key=True)
+    day: Mapped[datetime] = mapped_column(primary_key=True)
+    """Its first instant."""
+    mentions: Mapped[int]
+    items: Mapped[int] = mapped_column(BigInteger)
+    negative: Mapped[int] = mapped_column(BigInteger)
+    positive: Mapped[int] = mapped_column(BigInteger)
+    weight: Mapped[int] = mapped_column(BigInteger)
+    negative_weight: Mapped[int] = mapped_column(BigInteger)
+    positive_weight: Mapped[int] = mapped_column(BigInteger)
 
 
 class Bar(Base):

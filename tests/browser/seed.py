@@ -9,6 +9,8 @@ from sqlalchemy import Engine, insert, text
 
 from squall.db import tables
 from squall.records import content_id, mention_id
+from streams.logic.mood import Cell, Sums
+from streams.scoring_store import move_mood
 from tests.browser import desk
 from tests.browser.world import COMPANIES, MANIFEST, MILLION, MODEL, NOW, SOURCES, slug_of, world
 
@@ -113,22 +115,12 @@ def add(engine: Engine, items: list[dict[str, Any]]) -> list[str]:
             cell = moods.setdefault((scope, one["at"].replace(second=0, microsecond=0)), [0] * 7)
             for index, value in enumerate(sums):
                 cell[index] += value
-    names = ("mentions", "items", "negative", "positive", "weight", "negative_weight", "positive_weight")
-    rows = [{"scope": s, "minute": m, "late": False, **dict(zip(names, v, strict=True))} for (s, m), v in sorted(moods.items())]
     with engine.begin() as connection:
         connection.execute(insert(tables.Article), articles)
         connection.execute(insert(tables.Story), stories)
         connection.execute(insert(tables.Mention), mentions)
         connection.execute(insert(tables.Score), scores)
-        sets = ", ".join(f"{name} = mood.{name} + excluded.{name}" for name in names)
-        connection.execute(
-            text(
-                f"INSERT INTO mood (scope, minute, late, {', '.join(names)}) "
-                f"VALUES (:scope, :minute, :late, {', '.join(f':{name}' for name in names)}) "
-                f"ON CONFLICT (scope, minute, late) DO UPDATE SET {sets}"
-            ),
-            rows,
-        )
+        move_mood(connection, [(Cell(scope, minute, False), Sums(*sums)) for (scope, minute), sums in sorted(moods.items())])
     return [row["id"] for row in mentions]
 
 

@@ -175,6 +175,25 @@ def test_cookie_is_guarded_and_dies_with_the_log_out(app: Dash, log_in: LogIn, p
     assert {("one-viewer", "login", "one-viewer"), ("one-viewer", "logout", "one-viewer")} <= set(audit(people))
 
 
+def test_an_admin_reads_everybodys_changes_and_others_their_own(log_in: LogIn) -> None:
+    def told(name: str) -> str:
+        client = log_in(name)
+        body = {
+            "output": "audit-list.children",
+            "outputs": {"id": "audit-list", "property": "children"},
+            "inputs": [{"id": "audit-kind", "property": "value", "value": "People"}, {"id": "rev-incidents", "property": "data"}],
+            "changedPropIds": ["audit-kind.value"],
+        }
+        answer = client.post("/_dash-update-component", json=body, headers={"X-CSRFToken": token(client)})
+        return str(answer.get_data(as_text=True))
+
+    viewer, admin = told("one-viewer"), told("one-admin")
+    assert "one-viewer" in viewer
+    assert "one-admin" not in viewer
+    assert "one-viewer" in admin
+    assert "one-admin" in admin
+
+
 def test_expired_disabled_and_demoted_take_effect_within_seconds(log_in: LogIn, people: Engine) -> None:
     with people.begin() as connection:
         for name in ("leaver", "sleeper"):

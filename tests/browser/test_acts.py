@@ -70,6 +70,17 @@ def test_acknowledge_note_silence_and_false_with_undo(visit: Visit, world: Engin
     kinds = ["acknowledged", "note", "silenced", "unsilenced", "marked_false", "unmarked_false"]
     assert audit(world, own) == [(kind, "local") for kind in kinds]
 
+    page.goto(page.url.partition("/incidents")[0] + "/audit")
+    rows = page.locator(".audit tbody tr")
+    expect(rows.first).to_contain_text("Took back that it was false")
+    expect(rows.filter(has_text="Added a note")).to_contain_text("Their press office <b>denies</b> it")
+    expect(rows.filter(has_text="Acknowledged").first).to_contain_text("Boeing")
+    expect(rows.filter(has_text="Added a note")).to_have_count(1)
+    page.locator("#audit-kind").click()
+    page.get_by_role("option", name="Labels").click()
+    expect(rows.filter(has_text="Acknowledged")).to_have_count(0)
+    assert "kind=Labels" in page.url
+
 
 def test_what_another_does_is_seen(visit: Visit, own: str) -> None:
     page = visit(f"/incidents?sel={own}").page

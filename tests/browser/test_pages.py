@@ -1,14 +1,16 @@
 """The pages as a person sees them, in a real browser, on the invented world."""
 
+import json
 import os
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from playwright.sync_api import expect
-from sqlalchemy import Engine
+from sqlalchemy import Engine, delete, insert, text
 
 from dashboard.screenshots import settled
+from squall.db.rule_tables import LeadLag
 from tests.browser import seed
 from tests.browser.conftest import Visit
 from tests.browser.world import NOW, item
@@ -83,8 +85,19 @@ def test_heat_map_prints_signs_and_reads_out_a_cell(visit: Visit) -> None:
     expect(page.locator(".heat tr", has_text="Apple").locator("td.opened")).to_have_text("▲")
     expect(page.locator(".heat th[scope=row]").first).to_have_text("Market")
     page.locator("#now-range").get_by_text("1m", exact=True).click()
-    expect(page.locator("#now-step")).to_have_text("one cell: 1 day")
+    expect(page.locator("#now-step")).to_have_text("one cell: 1 day of UTC")
     assert "from=-1m" in page.url
+
+
+def test_what_has_a_version_in_its_address_is_loaded_once(visit: Visit) -> None:
+    page = visit("/").page
+    page.goto(page.url)
+    settled(page)
+    loaded = page.evaluate("() => performance.getEntriesByType('resource').map(one => [one.name, one.transferSize])")
+    scripts = {name: size for name, size in loaded if "/_dash-component-suites/" in name or "?m=" in name}
+    assert len(scripts) > 15
+    # Whether one without a version is still the same is asked, in 300 bytes.
+    assert {name: size for name, size in scripts.items() if size > 300} == {}
 
 
 def test_hostile_headline_stays_text(visit: Visit) -> None:
@@ -93,7 +106,7 @@ def test_hostile_headline_stays_text(visit: Visit) -> None:
     cell = page.locator("#tape .ag-row").first.locator("[col-id=title]")
     expect(cell).to_contain_text('<img src=x onerror="window.pwned=1">')
     expect(cell.locator("a")).to_have_count(0)
-    page.goto(watched.site + "/company/apple")
+    page.goto(watched.site + "/company/apple?from=-6h")
     settled(page)
     index = page.evaluate(
         "() => document.querySelector('#chart .js-plotly-plot').data[1].text.findIndex(text => text.includes('&lt;img'))"
@@ -240,3 +253,57 @@ def test_chart_takes_new_items_and_keeps_the_zoom(visit: Visit, world: Engine) -
     page.locator("#stories-count").wait_for()
     expect(page.locator("#chart .cartesianlayer .xy .scatterlayer .points path")).to_have_count(before + 1)
     assert page.evaluate(shown) == zoomed
+
+
+def test_lead_and_lag_are_told_with_their_doubt(visit: Visit, world: Engine) -> None:
+    page = visit("/company/ibm").page
+    expect(page.locator(".panel-leads")).to_contain_text("squall leadlag")
+    row = {"company_id": "ibm", "order": 1, "sessions": 118, "coefficient": 0.03, "p": 0.001, "first": NOW, "last": NOW}
+    later = {"later_sessions": 80, "later_p": 0.002}
+    with world.begin() as connection:
+        connection.execute(
+            insert(LeadLag),
+            [
+                {**row, **later, "leads": "mood", "lag": 2, "q": 0.01, "confirmed": True},
+                {**row, **later, "leads": "mood", "lag": 3, "q": 0.4, "confirmed": False},
+                {**row, **later, "leads": "price", "lag": 1, "q": 0.7, "confirmed": False},
+            ],
+        )
+    try:
+        page.goto(page.url)
+        panel = page.locator(".panel-leads")
+        expect(panel.locator("li")).to_have_text(
+            "Mood has led price by 2 sessions, with the same sign; seen again in later sessions."
+        )
+        expect(panel.locator("tbody tr").nth(1)).to_contain_text("Price → mood")
+        expect(panel).to_contain_text("need not be the cause")
+    finally:
+        with world.begin() as connection:
+            connection.execute(delete(LeadLag))
+
+
+def test_what_stood_around_an_incident_is_shown(visit: Visit, world: Engine) -> None:
+    past = {
+        "incident": "none",
+        "scope": "company:ibm",
+        "fired_at": "2013-01-22T10:12:00+00:00",
+        "likeness": 0.42,
+        "summary": "IBM",
+    }
+    around = {
+        "price": {"close": 450.5, "interval": "1d", "known_at": "2013-01-24T21:00:00+00:00", "change": -0.124},
+        "others": [{"company": "microsoft", "name": "Microsoft", "stories": 2}],
+        "similar": [{**past, "after": {"1h": None, "1d": -0.021, "5d": 0.004}}, {**past, "after": None}],
+        "modalities": {"text": -0.8, "price": 0.1, "chart": None},
+    }
+    find = "SELECT id FROM incident WHERE scope = 'company:apple' AND state = 'firing' ORDER BY opened_at DESC LIMIT 1"
+    with world.begin() as connection:
+        key = connection.execute(text(find)).scalar_one()
+        change = "UPDATE incident SET context = CAST(:around AS jsonb) WHERE id = :id"
+        connection.execute(text(change), {"around": json.dumps(around), "id": key})
+    panel = visit(f"/incidents?sel={key}").page.locator(".panel-context")
+    expect(panel).to_contain_text("450.50, −12.4 % on the bar before")
+    expect(panel).to_contain_text("text −0.80, price +0.10")
+    expect(panel.get_by_role("link", name="Microsoft")).to_have_attribute("href", "/company/microsoft")
+    expect(panel.locator("li").first).to_contain_text("42 % of its words; then the price: 1 day −2.1 %, 5 days +0.4 %")
+    expect(panel.locator("li").last).to_contain_text("is not known")

@@ -1,9 +1,14 @@
 """Stories: searched, filtered, opened in place, shared by their address."""
 
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import expect
+from sqlalchemy import Engine
 
+from models.engine import load_engine
+from pipelines.maintenance.embed import embed
+from squall.settings import Settings
 from tests.browser.conftest import Visit
 
 
@@ -41,5 +46,26 @@ def test_a_story_opens_in_place_and_more_are_shown_on_demand(visit: Visit) -> No
     page.locator("#story-more").click()
     expect(page.locator(".story")).to_have_count(80)
     expect(first.locator("li")).to_be_visible()
+
+
+def test_stories_are_found_by_meaning_once_they_have_vectors(visit: Visit, world: Engine, tmp_path: Path) -> None:
+    page = visit("/stories?from=-1y").page
     expect(page.locator("#story-mode input[value=meaning]")).to_be_disabled()
-    expect(page.locator(".story-head")).to_contain_text("needs embeddings")
+    expect(page.locator(".story-head")).to_contain_text("squall embed")
+    embed(world, load_engine(Settings(home=tmp_path)), 2000)
+    # What the page knows of vectors may be a minute old: nothing at all is never kept.
+    page.goto(page.url)
+    page.locator("#story-mode").get_by_text("Meaning", exact=True).click()
+    page.locator("#story-words").fill("authorities investigate company")
+    expect(page.locator("#story-count")).to_contain_text("the nearest")
+    first = page.locator(".story").first
+    expect(first).to_contain_text("inquiry")
+    expect(first).to_contain_text("closeness")
+    asked = parse_qs(urlsplit(page.url).query)
+    assert asked == {"q": ["authorities investigate company"], "mode": ["meaning"], "from": ["-1y"]}
+    shown = page.locator(".story .title").all_inner_texts()
+    page.goto(page.url)
+    expect(page.locator(".story .title").first).to_have_text(shown[0])
+    page.locator("#story-mood").get_by_text("Positive", exact=True).click()
+    expect(page.locator(".story", has_text="inquiry")).to_have_count(0)
+    expect(page.locator("#story-count")).to_contain_text("the nearest")

@@ -94,7 +94,7 @@ def query(addresses: Addresses, statement: str) -> list[tuple[Any, ...]]:
 def test_the_dags_are_what_they_should_be(environment: dict[str, str]) -> None:
     found = probe(environment, "list")
     assert found["errors"] == {}
-    assert found["dags"].keys() == {"backfill", "drift", "lead_lag", "prices", "retention", "retrain"}
+    assert found["dags"].keys() == {"backfill", "drift", "embed", "lead_lag", "prices", "retention", "retrain"}
     for name, dag in found["dags"].items():
         assert dag["timetable"] == ("NullTimetable" if name == "backfill" else "CronDataIntervalTimetable")
         assert (dag["max_active_runs"], dag["catchup"]) == (1, False)

@@ -231,6 +231,22 @@ def test_a_watch_list_counts_from_the_minute_after_it_changed(context: Context) 
     assert opened == [{"opened_at": START + 30 * MINUTE}]
 
 
+def test_a_channel_that_names_a_watch_list_hears_of_its_companies_alone(context: Context) -> None:
+    limited = RULES + "channels: {webhook: {watchlist: mine, min_weight: 2}}\n"
+    with context.engine.begin() as connection, pytest.raises(UserError, match="no watch-list 'mine'"):
+        apply_rules(connection, limited, "rules.yml", "ana")
+    with context.engine.begin() as connection:
+        put_members(connection, "mine", {"ibm": 2.0, "boeing": 1.0}, "ana")
+    apply(context, limited)
+    score(context, [*burst(), *burst("ibm")])
+    close(context, 20)
+    assert len(rows(context, "SELECT scope FROM incident WHERE state = 'firing'")) == 2
+    heard = "SELECT channel, scope FROM outbox JOIN incident i ON i.id = incident_id WHERE channel = '{}' ORDER BY scope"
+    assert [row["scope"] for row in rows(context, heard.format("webhook"))] == ["company:ibm"]
+    for channel in ("topic", "console"):
+        assert [row["scope"] for row in rows(context, heard.format(channel))] == ["company:boeing", "company:ibm"]
+
+
 def test_an_acknowledged_incident_goes_on_as_one(context: Context) -> None:
     apply(context, RULES)
     score(context, burst())

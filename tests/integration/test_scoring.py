@@ -5,10 +5,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from alembic import command
 from sqlalchemy import text
 
 from models.engine import TextScore
 from models.passages import Passage
+from squall.db import migrate
 from squall.db.tables import Base
 from squall.records import Mention, MoodChange, Scores, Tick, decode
 from squall.topics import MOOD, SCORES
@@ -121,6 +123,19 @@ def test_a_withdrawn_mention_takes_back_what_it_brought_whichever_came_first(con
     assert rows(context, "SELECT weight, withdrawn FROM score") == [(0, True), (0, True)]
 
 
+def test_the_migration_counts_the_days_of_what_stands(context: Context) -> None:
+    store_decisions(context, some(40))
+    Scoring(context, StandIn()).handle(messages(*some(40)))
+    days = rows(context, "SELECT * FROM mood_day ORDER BY 1, 2")
+    assert len(days) > 5
+    with context.engine.connect() as connection:
+        command.downgrade(migrate._config(connection, context.settings.pg_schema), "0007")
+        connection.commit()
+    migrate.upgrade(context.engine, context.settings, START, START)
+    assert rows(context, "SELECT * FROM mood_day ORDER BY 1, 2") == days
+    assert consistent(context)
+
+
 def test_another_model_version_leaves_what_is_scored_and_scores_new_texts(context: Context) -> None:
     first, other = mention("a", "Boeing falls"), mention("b", "Boeing gains", minute=2)
     store_decisions(context, [first, other])
@@ -204,7 +219,7 @@ def test_a_late_correction_and_an_earlier_copy_count_the_same_in_either_order(co
             ),
         )
         with context.engine.begin() as connection:
-            connection.execute(text("TRUNCATE article, mention, score, mood"))
+            connection.execute(text("TRUNCATE article, mention, score, mood, mood_day"))
     assert outcomes["copy first"] == outcomes["correction first"] == outcomes["both at once"]
     scores, moods = outcomes["both at once"]
     assert scores[0][:3] == (31_200, 200_000, 4_000)

@@ -60,9 +60,9 @@ def test_buckets_cover_the_range_end_at_now_and_stay_few(preset: str) -> None:
     assert window.number <= 48
     assert window.starts[-1] <= now < window.end
     assert window.start <= now - PRESETS[preset] + window.step
-    if window.step <= timedelta(days=1):
-        midnight = datetime(2013, 1, 24, tzinfo=NEW_YORK)
-        assert (window.start - midnight) % window.step == timedelta(0)
+    days = window.step >= timedelta(days=1)
+    midnight = datetime(2013, 1, 24, tzinfo=UTC if days else NEW_YORK)
+    assert (window.start - midnight) % (timedelta(days=1) if days else window.step) == timedelta(0)
 
 
 def test_charts_get_wall_clock_times_with_the_offset_of_the_end() -> None:

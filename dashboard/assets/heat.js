@@ -1,0 +1,78 @@
+/* The map of mood, drawn from plain values. What stays the same is left as it is, so that nothing moves under the eye. */
+(function () {
+  const squall = window.squall;
+  let shape = "";
+
+  function element(name, classes, ...children) {
+    const made = document.createElement(name);
+    if (classes) made.className = classes;
+    made.append(...children);
+    return made;
+  }
+  function empty() {
+    return element("div", "empty", element("p", "what", "No news in this range."), element("p", "next", "Choose a longer range above."));
+  }
+  function frame(map) {
+    const head = element("tr", "", element("td", "corner"));
+    for (const [, kind, named, old] of map.heads) {
+      const cell = element("th", old ? "old" : "", element("span"));
+      cell.scope = "col";
+      if (kind) {
+        const time = element("time", "t");
+        time.dateTime = named;
+        time.dataset.kind = kind;
+        cell.firstChild.append(time);
+      }
+      head.append(cell);
+    }
+    const rows = map.rows.map((row) => {
+      const link = element("a", "scope", row.name);
+      link.href = row.href;
+      const name = element("th", "", link);
+      name.scope = "row";
+      return element("tr", "", name, ...row.cells.map(() => element("td")));
+    });
+    return element("table", "heat", element("thead", "", head), element("tbody", "", ...rows));
+  }
+  function paint(cell, value, opened, old) {
+    const [classes, mean] = value === 0 ? ["none"] : value === 1 ? ["silent"] : value;
+    const mark = opened ? opened[1] : value === 0 ? "·" : value === 1 ? "×" : /[1-9]/.test(mean) ? mean[0] : "0";
+    const wanted = `c ${classes}${opened && mean ? " opened" : ""}${old ? " old" : ""}`;
+    if (cell.className !== wanted) cell.className = wanted;
+    if (cell.textContent === mark && Boolean(cell.firstElementChild) === Boolean(opened)) return;
+    cell.replaceChildren(opened ? element("b", `sev-${opened[0]}`, mark) : mark);
+  }
+  squall.drawHeat = function (box, map) {
+    if (!box || !map) return;
+    squall.heat = map;
+    if (!map.rows.length) { shape = ""; box.replaceChildren(empty()); return; }
+    const wanted = JSON.stringify([map.heads, map.rows.map((row) => [row.name, row.cells.length])]);
+    if (wanted !== shape || !box.firstElementChild) { shape = wanted; box.replaceChildren(frame(map)); }
+    const rows = box.querySelector("tbody").rows;
+    map.rows.forEach((row, at) => row.cells.forEach((value, column) =>
+      paint(rows[at].cells[column + 1], value, row.opened[column], map.heads[column][3])));
+  };
+
+  function explain(cell) {
+    const map = squall.heat, row = map.rows[cell.parentElement.sectionRowIndex], column = cell.cellIndex - 1;
+    const value = row.cells[column], opened = row.opened[column];
+    const many = Array.isArray(value) && (value[2] === 1 ? "1 mention" : `${value[2].toLocaleString("en-GB")} mentions`);
+    const says = value === 0 ? "no news" : value === 1 ? "no news from any source" : `mean sentiment ${value[1]}, ${many}`;
+    const incident = opened ? `; ${opened[0][0].toUpperCase()}${opened[0].slice(1)} incident opened` : "";
+    const words = `${row.name}, ${squall.format.dated(new Date(map.heads[column][0]))} + ${map.step}: ${says}${incident}`;
+    const line = document.getElementById("now-explain");
+    if (line.textContent !== words) line.textContent = words;
+  }
+  for (const name of ["mouseover", "click"]) {
+    document.addEventListener(name, (event) => {
+      const cell = event.target.closest && event.target.closest(".heat td.c");
+      if (cell) explain(cell);
+    });
+  }
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest(".heat a.scope");
+    if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    squall.visit(link.getAttribute("href"));
+  });
+})();

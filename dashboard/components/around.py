@@ -1,0 +1,74 @@
+"""What was known around an incident when it fired: the price, who else was in its stories, and past ones like it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from dash import dcc, html
+
+from dashboard import formats
+from dashboard.components import marks
+from dashboard.components.panels import panel
+from dashboard.scopes import Names
+
+AFTER = (("1h", "1 h"), ("1d", "1 day"), ("5d", "5 days"))
+
+
+def around_panel(context: Mapping[str, Any], names: Names) -> list[Any]:
+    """The panel; none for an incident that has not fired, or had nothing around it."""
+    parts = [*_price(context.get("price")), *_shares(context.get("modalities")), *_others(context.get("others") or ())]
+    parts += _similar(context.get("similar") or (), names)
+    return [panel("Around it", parts, name="context", note="as it was when it fired")] if parts else []
+
+
+def _price(price: Mapping[str, Any] | None) -> list[Any]:
+    if not price:
+        return []
+    moved = "" if price["change"] is None else f", {formats.move(price['change'])} on the bar before"
+    known = marks.moment(datetime.fromisoformat(price["known_at"]))
+    return [_line("Price then", [html.Span(f"{price['close']:,.2f}{moved}", className="num"), ", known ", known])]
+
+
+def _shares(modalities: Mapping[str, Any] | None) -> list[Any]:
+    """How far text, price and chart moved the model's answer, where it has said so."""
+    if not modalities:
+        return []
+    hint = "Shapley shares: how far each moved the model's logit of a fall"
+    told = [f"{name} {formats.signed(value)}" for name, value in modalities.items() if isinstance(value, int | float)]
+    return [_line("Moved by", html.Span(", ".join(told), className="num", title=hint))] if told else []
+
+
+def _others(others: Any) -> list[Any]:
+    links = [
+        [dcc.Link(one["name"], href=f"/company/{one['company']}"), f" ({formats.plural(one['stories'], 'story', 'stories')})"]
+        for one in others
+    ]
+    told = [part for number, link in enumerate(links) for part in ([", "] if number else []) + link]
+    return [_line("Also in its stories", told)] if told else []
+
+
+def _similar(similar: Any, names: Names) -> list[Any]:
+    rows = [
+        html.Li(
+            [
+                dcc.Link([names.scope(one["scope"]), " ", marks.moment(datetime.fromisoformat(one["fired_at"]))], href=_at(one)),
+                html.Span(f" {round(100 * one['likeness'])} % of its words; ", className="second"),
+                html.Span(_moved(one.get("after")), className="num"),
+            ]
+        )
+        for one in similar
+    ]
+    return [_line("Like it before", html.Ul(rows, className="says"))] if rows else []
+
+
+def _at(one: Mapping[str, Any]) -> str:
+    return f"/incidents?sel={one['incident']}"
+
+
+def _moved(after: Mapping[str, Any] | None) -> str:
+    told = [f"{words} {formats.move(after[key])}" for key, words in AFTER if after and after.get(key) is not None]
+    return f"then the price: {', '.join(told)}" if told else "what the price did then is not known"
+
+
+def _line(head: str, body: Any) -> Any:
+    return html.Div([html.Span(head, className="second"), html.Div(body)], className="around-line")
