@@ -39,13 +39,16 @@ class Backfilled:
 
 # Spans refer to title, newline, body. A page starts behind the last mention of the one before, so that what fails to be written
 # is never asked for again in the same run.
-_WAITING = """
-SELECT m.id, m.event_time, m.revision, CASE WHEN a.body = '' THEN a.title ELSE a.title || E'\\n' || a.body END,
-       m.span_start, m.span_end
+_LEFT = """
 FROM mention m JOIN article a ON a.id = m.article_id
 WHERE m.event_time >= :first AND m.event_time < :last AND NOT m.withdrawn AND (m.event_time, m.id) > (:at, :id)
   AND NOT EXISTS (SELECT FROM rescore r WHERE r.mention_id = m.id AND r.model_version = :version AND r.revision >= m.revision)
-ORDER BY m.event_time, m.id LIMIT :limit
+  AND NOT EXISTS (SELECT FROM score s WHERE s.mention_id = m.id AND s.event_time = m.event_time AND s.model_version = :version)
+"""
+_COUNT = f"SELECT count(*) {_LEFT}"
+_WAITING = f"""
+SELECT m.id, m.event_time, m.revision, CASE WHEN a.body = '' THEN a.title ELSE a.title || E'\\n' || a.body END,
+       m.span_start, m.span_end {_LEFT} ORDER BY m.event_time, m.id LIMIT :limit
 """
 _WRITE = """
 INSERT INTO rescore (mention_id, model_version, event_time, revision, negative, neutral, positive, topic, topics)
@@ -68,7 +71,8 @@ def backfill(
 ) -> Backfilled:
     """Score the live mentions with event times from `first` up to, not including, `last`.
 
-    Each batch is one transaction; a run that was cut off goes on where it was, and a second one finds nothing to do.
+    Each batch is one transaction; a run that was cut off goes on where it was, and a second one finds nothing to do. What the
+    version has scored when it was champion is left as it stands.
 
     Args:
         rate: mentions a second at most, so that live scoring keeps its machine.
@@ -90,6 +94,13 @@ def backfill(
         if ahead > 0:
             pause(ahead)
     return done
+
+
+def count(engine: Engine, version: str, first: datetime, last: datetime) -> int:
+    """Mentions that a backfill would look at."""
+    with engine.connect() as connection:
+        values = {"first": first, "last": last, "version": version, "at": first, "id": ""}
+        return int(connection.execute(text(_COUNT), values).scalar_one())
 
 
 def _pages(engine: Engine, version: str, first: datetime, last: datetime) -> Iterator[Sequence[Waiting]]:
