@@ -240,6 +240,15 @@ def earlier_champions(audit: Sequence[Promotion]) -> list[str]:
     return line[-2::-1]
 
 
+def say_shadow(connection: Connection, version: str, worker: str, error: str | None) -> None:
+    """Note that a challenger scores in the champion's shadow in a worker, or what it failed with."""
+    query = (
+        "INSERT INTO shadow_model (version, worker, error) VALUES (%(version)s, %(worker)s, %(error)s) "
+        "ON CONFLICT (version) DO UPDATE SET worker = excluded.worker, error = excluded.error, at = now()"
+    )
+    connection.exec_driver_sql(query, {"version": version, "worker": worker, "error": error})
+
+
 def say_serving(connection: Connection, said: Serving) -> None:
     """Note what a worker serves, and forget workers that have said nothing for long."""
     values = {name: getattr(said, name) for name in ("worker", "version", "since", "pinned", "refused", "error", "ready")}

@@ -22,6 +22,7 @@ from squall.db.minutes import NEVER, Epoch, hold_minutes, open_epochs, version_a
 from squall.records import MILLION, Mention, MoodChange, RecordError, Scores, Tick, minute_of
 from squall.topics import MENTIONS
 from streams import scoring_store as store
+from streams import shadow
 from streams.logic.articles import closing
 from streams.logic.features import Market
 from streams.logic.mood import Cell, Change, Sums, moves
@@ -35,10 +36,12 @@ log = structlog.get_logger("squall.scoring")
 
 
 def parts(context: Context) -> Parts:
-    """The agent, with the champion, or the model that the settings ask for, and what looks for a new champion."""
+    """The agent, what looks for a new champion, and where the settings ask for it the challenger in the champion's shadow."""
     serving = Serving(context)
-    look = Periodic("models", context.settings.model.follow_s, serving.look)
-    return Parts(agents=(Scoring(context, serving),), periodics=(look,))
+    periodics = [Periodic("models", context.settings.model.follow_s, serving.look)]
+    if context.settings.model.shadow:
+        periodics.append(Periodic("shadow", shadow.INTERVAL_S, shadow.Shadow(context).run))
+    return Parts(agents=(Scoring(context, serving),), periodics=periodics)
 
 
 class Models(Protocol):

@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import Engine
 
 from models.engine import Engine as Model
-from pipelines.maintenance.backfill import BATCH, Backfilled, backfill, count
+from models.rescoring import count_waiting
+from pipelines.maintenance.backfill import BATCH, Backfilled, backfill
 from squall import registry
 from squall.errors import UserError
 from squall.registry import Promotion
@@ -50,7 +51,8 @@ def rescore(
         span = _window(engine, detection)
         if span is None:
             return
-        waiting = count(engine, model.version, *span)
+        with engine.connect() as connection:
+            waiting = count_waiting(connection, model.version, *span)
 
         def tell(done: Backfilled, waiting: int = waiting) -> None:
             if done.scored % TOLD_EVERY < BATCH or done.scored == waiting:

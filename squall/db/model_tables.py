@@ -59,3 +59,13 @@ class ServingModel(Base):
     ready: Mapped[str | None]
     """The version that it has opened for a promotion in hand."""
     seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class ShadowModel(Base):
+    """A challenger that scores in the champion's shadow, and what it failed with last."""
+
+    __tablename__ = "shadow_model"
+    version: Mapped[str] = mapped_column(ForeignKey("model_version.version"), primary_key=True)
+    worker: Mapped[str]
+    error: Mapped[str | None]
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
