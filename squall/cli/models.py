@@ -185,7 +185,12 @@ def promote(
     if force and not reason.strip():
         raise UsageError("--force needs a --reason: it stands in the audit")
     with reading(settings) as connection:
-        one, champion = registry.find(connection, version), registry.champion(connection)
+        champion, last = registry.champion(connection), registry.promotions(connection, 1)
+        if verdict and champion and last and last[0].to_version == champion.version and last[0].verdict == verdict:
+            # A try that was killed once it had done it.
+            print(_json(asdict(last[0])) if as_json else f"{champion.version} is champion already, by this report")
+            return
+        one = registry.find(connection, version)
     if verdict and champion:
         _judge(verdict, champion.version, one.version, force=force)
     reason = reason.strip() or ("the gate passed it" if verdict else "asked for on the command line")

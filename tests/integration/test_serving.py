@@ -238,6 +238,9 @@ def test_commands_register_compare_promote_and_go_back(context: Context, squall:
     done = json.loads(squall("promote", "--report", judged(), "--json"))
     assert (done["from_version"], done["to_version"], done["reason"]) == ("a", new["version"], "the gate passed it")
     assert done["verdict"]["promote"] is True
+    # Done again by a task that was killed once it had done it: nothing more happens.
+    again = json.loads(squall("promote", "--report", str(report), "--json"))
+    assert (again["to_version"], again["at"]) == (done["to_version"], done["at"])
     assert done["metrics"][new["version"]]["fair"] == 0.9
     with pytest.raises(RegistryError, match="champion already"):
         squall("promote", "champion")
