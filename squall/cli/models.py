@@ -98,26 +98,18 @@ def register(
     It gets the next number. One that is registered keeps its own, and files of it that are missing or damaged are restored.
     """
     from models.artifact import load_artifact
-    from models.store import described, keep, measured, open_version
+    from models.store import described, keep, open_version
+    from models.store import register as register_artifact
     from squall import registry
     from squall.cli.reading import actor, writing
 
     settings = get_settings().in_namespace(namespace)
     artifact = load_artifact(folder)
     figures = _read_figures(metrics) if metrics else {}
-    manifest, sha256 = described(artifact)
     url = keep(artifact, settings)
-    open_version(settings, artifact.version, url, sha256)
+    open_version(settings, artifact.version, url, described(artifact)[1])
     with writing(settings) as connection:
-        new = registry.register(
-            connection,
-            artifact.version,
-            url=url,
-            sha256=sha256,
-            manifest=manifest,
-            metrics={**measured(manifest), **figures},
-            actor=actor(),
-        )
+        new = register_artifact(connection, artifact, url, actor=actor(), figures=figures)
         if challenger and registry.CHAMPION not in new.aliases:
             registry.set_alias(connection, registry.CHALLENGER, new.version)
         new = registry.find(connection, new.version)

@@ -18,7 +18,7 @@ from models.artifact import SHIPPED, load_artifact
 from squall.cli import app
 from squall.embedded import Addresses
 from tests.compose import compose
-from tests.dags.airflow import (
+from tests.dags.scene import (
     AIRFLOW,
     LIMIT_S,
     MISSING,

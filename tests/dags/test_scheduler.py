@@ -17,7 +17,7 @@ import pytest
 from models.artifact import SHIPPED, load_artifact
 from squall.embedded.broker import free_ports
 from tests.compose import ROOT
-from tests.dags.airflow import AIRFLOW, MISSING, airflow, airflow_environment, corrections, query, squall_database
+from tests.dags.scene import AIRFLOW, MISSING, airflow, airflow_environment, corrections, query, squall_database
 from tests.text_data import write_data
 
 RUN = "killed"
