@@ -128,9 +128,9 @@ def relearn(chosen: argparse.Namespace, out: Path) -> dict[str, Any]:
     with progress_report() as report:
         trainer.run(report)
     artifact = export_artifact(out / "train" / BEST, data, out / "artifact", threads)
-    write_predictions(engine, data, out / "champion")
-    write_predictions(engine_of(artifact, settings), data, out / "challenger")
-    verdict = judge(*(read_predictions(out / name) for name in ("champion", "challenger")))
+    for name, judged in (("champion", engine), ("challenger", engine_of(artifact, settings))):
+        write_predictions(judged, learnt, out / name)
+    verdict = judge(read_predictions(out / "champion"), read_predictions(out / "challenger"))
     table = [verdict.main, *verdict.slices]
     for one in table:
         print(f"{one.name:48}{one.rows:6}{one.champion:9.1%}{one.challenger:9.1%}{one.difference:+9.2%}")
