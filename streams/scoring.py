@@ -7,7 +7,6 @@ its event minute alone; where a promotion chose its minute while a batch was wit
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from itertools import groupby
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -17,17 +16,18 @@ from sqlalchemy import Connection
 
 from models.engine import Engine, TextScore
 from models.passages import Passage
-from squall import records, topics
+from squall import records
 from squall.db.minutes import NEVER, Epoch, hold_minutes, open_epochs, version_at
-from squall.records import MILLION, Mention, MoodChange, RecordError, Scores, Tick, minute_of
+from squall.records import MILLION, Mention, RecordError, Tick, minute_of
 from squall.topics import MENTIONS
 from streams import scoring_store as store
 from streams import shadow
+from streams.announcements import announce
 from streams.logic.articles import closing
 from streams.logic.features import Market
 from streams.logic.mood import Cell, Change, Sums, moves
 from streams.price_cache import PriceCache
-from streams.runtime import Context, Dead, Message, Outcome, Parts, Periodic, Send, brief
+from streams.runtime import Context, Dead, Message, Outcome, Parts, Periodic, brief
 from streams.scoring_store import ScoreRow
 from streams.serving import Serving
 
@@ -88,7 +88,7 @@ class Scoring:
                 store.name_model(connection, model.version, _manifest(model))
         self._noted |= {model.version for model in used}
         repeated = sum(key in known and known[key].decision >= mention.decision for key, (mention, _) in mentions.items())
-        return Outcome(_announce(wanted, stored, moved), dead=dead, redelivered=repeated, rest=rest)
+        return Outcome(announce(wanted, stored, moved), dead=dead, redelivered=repeated, rest=rest)
 
     def _ask(
         self, texts: Mapping[str, Mention], epochs: Sequence[Epoch]
@@ -314,37 +314,3 @@ def _millionths(probability: float) -> int:
 def _manifest(model: Engine) -> str:
     labels = {"sentiment_labels": model.sentiment_labels, "topic_labels": model.topic_labels}
     return msgspec.json.encode(labels).decode()
-
-
-def _announce(mentions: Sequence[Mention], stored: Mapping[str, ScoreRow], moved: Sequence[tuple[Cell, Sums]]) -> list[Send]:
-    """A message by version of the scores that stand, those of redelivered mentions too, and one of what moved."""
-
-    def version(mention: Mention) -> str:
-        return stored[mention.id].model_version
-
-    sends = []
-    for model, found in groupby(sorted(mentions, key=version), version):
-        rows = tuple(_public(mention, stored[mention.id]) for mention in found)
-        sends.append(Send(topics.SCORES, None, records.encode(Scores(model=model, scores=rows))))
-    if moved:
-        changes = tuple((cell.scope, cell.minute, sums.mentions, sums.weight) for cell, sums in moved)
-        newest = max(mentions, key=lambda mention: (mention.event_time, mention.id))
-        sends.append(Send(topics.MOOD, None, records.encode(MoodChange(model=version(newest), changes=changes))))
-    return sends
-
-
-def _public(mention: Mention, row: ScoreRow) -> dict[str, Any]:
-    return {
-        "mention_id": row.mention_id,
-        "article_id": mention.article_id,
-        "company_id": row.company_id,
-        "event_time": row.event_time,
-        "revision": row.revision,
-        "model": row.model_version,
-        "negative": row.negative,
-        "neutral": row.neutral,
-        "positive": row.positive,
-        "topic": row.topic,
-        "weight": row.weight,
-        "withdrawn": row.withdrawn,
-    }

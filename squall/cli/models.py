@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from squall.registry import Promotion, Serving, Version
 
 app = typer.Typer(
-    help="Register model versions, compare them, and say which one serves.\n\nThe champion serves; workers take a new one "
-    "within 30 seconds, between two batches, after they have verified it. A version is named by its number, its name or how "
-    "that begins, or as champion or challenger.",
+    help="Register model versions, compare them, and say which one serves.\n\nThe champion serves; a new one does from one event "
+    "minute on, once it has scored what baselines go by and workers have opened it. A version is named by its number, its name "
+    "or how that begins, or as champion or challenger.",
     no_args_is_help=True,
 )
 Namespace = Annotated[str, typer.Option(help="namespace of a replay; empty: live")]
