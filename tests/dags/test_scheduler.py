@@ -52,7 +52,7 @@ def scheduler(environment: dict[str, str]) -> Iterator[None]:
                     continue
 
 
-def until(found: Callable[[], bool], what: Callable[[], str], pause_s: float = 0.02) -> None:
+def until(found: Callable[[], bool], what: Callable[[], str], pause_s: float = 0.05) -> None:
     end = time.monotonic() + RUN_LIMIT_S
     while not found():
         assert time.monotonic() < end, what()
@@ -78,6 +78,7 @@ def parent_of(process: int) -> int:
     return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
 
 
+@pytest.mark.timeout(RUN_LIMIT_S + 300)
 def test_a_promotion_that_is_killed_in_mid_write_is_finished_by_the_retry(tmp_path: Path) -> None:
     data = write_data(tmp_path)
     (data / "tfns_topic" / "classes.txt").write_text("\n".join(load_artifact(SHIPPED).labels("topic")))
@@ -117,8 +118,10 @@ def test_a_promotion_that_is_killed_in_mid_write_is_finished_by_the_retry(tmp_pa
                 return str(next(one for one in json.loads(told.splitlines()[-1]) if one["run_id"] == RUN)["state"])
 
             with scheduler(environment):
+                promotes = ("models", "promote")
+                until(lambda: task_process(environment["SQUALL_HOME"], promotes) is not None, tasks, 0.2)
                 until(lambda: scored() > 0, tasks)
-                process = task_process(environment["SQUALL_HOME"], ("models", "promote"))
+                process = task_process(environment["SQUALL_HOME"], promotes)
                 assert process is not None
                 for one in (process, parent_of(process)):
                     os.kill(one, signal.SIGKILL)
@@ -128,7 +131,7 @@ def test_a_promotion_that_is_killed_in_mid_write_is_finished_by_the_retry(tmp_pa
                 ]
                 assert query(addresses, "SELECT kind FROM promotion ORDER BY id") == [("first",)]
                 assert query(addresses, "SELECT version FROM model_epoch") == [(before,)]
-                until(lambda: len(query(addresses, "SELECT FROM promotion")) == 2, tasks)
+                until(lambda: len(query(addresses, "SELECT FROM promotion")) == 2, tasks, 1)
                 until(lambda: state() in ("success", "failed"), tasks, 1)
                 assert state() == "success"
 
