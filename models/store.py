@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +18,13 @@ from models.artifact import MANIFEST, SHIPPED, Artifact, ArtifactError, load_art
 from models.artifact import sha256 as file_hash
 from models.engine import TextEngine, engine_of
 from models.passages import Passage
+from squall import registry
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from models.engine import Engine
+    from squall.registry import Version
     from squall.settings import Settings
 
 SHIPPED_URL = "shipped:text"
@@ -151,6 +155,17 @@ def described(artifact: Artifact) -> tuple[dict[str, Any], str]:
     """What the registry keeps of an artifact: its manifest, with the labels as rows of scores refer to them, and its hash."""
     labels = {"sentiment_labels": artifact.labels("sentiment"), "topic_labels": artifact.labels("topic")}
     return {**artifact.manifest, **labels}, file_hash(artifact.folder / MANIFEST)
+
+
+def register(
+    connection: Connection, artifact: Artifact, url: str, *, actor: str, figures: Mapping[str, float] | None = None
+) -> Version:
+    """Register an artifact that is kept at an address; `figures` stand beside those of its manifest."""
+    manifest, digest = described(artifact)
+    metrics = {**measured(manifest), **(figures or {})}
+    return registry.register(
+        connection, artifact.version, url=url, sha256=digest, manifest=manifest, metrics=metrics, actor=actor
+    )
 
 
 def measured(manifest: dict[str, Any]) -> dict[str, float]:

@@ -11,9 +11,10 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection
 
+from squall.db.minutes import begin_epoch
 from squall.errors import UserError
 
-CHAMPION, CHALLENGER = "champion", "challenger"
+CHAMPION, CHALLENGER, NEXT = "champion", "challenger", "next"
 MAX_REASON = 2000
 QUIET_S = 60
 """A worker that has said nothing for so long is taken for gone."""
@@ -55,7 +56,8 @@ class Promotion:
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """What a worker serves, as it last said. `refused` is a champion that it would not take, `error` why."""
+    """What a worker serves, as it last said. `refused` is a version that it would not take, `error` why; `ready` is what it has
+    opened for a promotion in hand."""
 
     worker: str
     version: str
@@ -63,6 +65,7 @@ class Serving:
     pinned: bool
     refused: str | None
     error: str | None
+    ready: str | None = None
     seen_at: datetime | None = None
 
 
@@ -89,10 +92,10 @@ INSERT INTO promotion (actor, kind, reason, from_version, to_version, metrics, v
 VALUES (%(actor)s, %(kind)s, %(reason)s, %(old)s, %(new)s, %(metrics)s::jsonb, %(verdict)s::jsonb)
 """
 _SERVES = """
-INSERT INTO serving_model (worker, version, since, pinned, refused, error)
-VALUES (%(worker)s, %(version)s, %(since)s, %(pinned)s, %(refused)s, %(error)s)
+INSERT INTO serving_model (worker, version, since, pinned, refused, error, ready)
+VALUES (%(worker)s, %(version)s, %(since)s, %(pinned)s, %(refused)s, %(error)s, %(ready)s)
 ON CONFLICT (worker) DO UPDATE SET version = excluded.version, since = excluded.since, pinned = excluded.pinned,
-    refused = excluded.refused, error = excluded.error, seen_at = now()
+    refused = excluded.refused, error = excluded.error, ready = excluded.ready, seen_at = now()
 """
 
 
@@ -127,7 +130,12 @@ def registered(connection: Connection, version: str | None) -> Version | None:
 
 def champion(connection: Connection) -> Version | None:
     """The version that serves; None: none is registered yet."""
-    version = connection.exec_driver_sql("SELECT version FROM model_alias WHERE alias = %(alias)s", {"alias": CHAMPION}).scalar()
+    return named(connection, CHAMPION)
+
+
+def named(connection: Connection, alias: str) -> Version | None:
+    """The version under an alias; None: there is none."""
+    version = connection.exec_driver_sql("SELECT version FROM model_alias WHERE alias = %(alias)s", {"alias": alias}).scalar()
     return registered(connection, version)
 
 
@@ -154,9 +162,14 @@ def register(
     return find(connection, version)
 
 
-def set_challenger(connection: Connection, version: str) -> None:
-    """Name the version that may follow the champion."""
-    connection.exec_driver_sql(_ALIAS, {"alias": CHALLENGER, "version": version})
+def set_alias(connection: Connection, alias: str, version: str) -> None:
+    """Name the version that may follow the champion, or that workers are to open for a promotion."""
+    connection.exec_driver_sql(_ALIAS, {"alias": alias, "version": version})
+
+
+def clear_next(connection: Connection) -> None:
+    """End the promotion in hand."""
+    connection.exec_driver_sql("DELETE FROM model_alias WHERE alias = %(alias)s", {"alias": NEXT})
 
 
 def promote(
@@ -168,27 +181,40 @@ def promote(
     kind: str = "promote",
     verdict: Mapping[str, Any] | None = None,
 ) -> Promotion:
-    """Make a version champion, with its entry in the audit. Whoever calls this has verified its artifact.
+    """Make a version champion from the next free minute on, with its entry in the audit.
+
+    Whoever calls this has verified its artifact, and waits for those who score: it is to be the last act of its transaction.
 
     Raises:
         RegistryError: there is no such version, it is champion, or the reason is empty or too long.
     """
     hold(connection)
-    if not reason.strip() or len(reason) > MAX_REASON or "\x00" in reason:
-        raise RegistryError(f"the reason is empty, longer than {MAX_REASON} characters, or holds a NUL")
-    new, old = find(connection, version), champion(connection)
-    if old and old.version == new.version:
-        raise RegistryError(f"{new.version} is champion already")
+    new, old = check_promotion(connection, version, reason)
     connection.exec_driver_sql(_ALIAS, {"alias": CHAMPION, "version": new.version})
     connection.exec_driver_sql(
-        "DELETE FROM model_alias WHERE alias = %(alias)s AND version = %(version)s",
-        {"alias": CHALLENGER, "version": new.version},
+        "DELETE FROM model_alias WHERE alias IN (%(challenger)s, %(next)s) AND version = %(version)s",
+        {"challenger": CHALLENGER, "next": NEXT, "version": new.version},
     )
     known = {one.version: dict(one.metrics) for one in (old, new) if one}
     values = {"actor": actor, "kind": kind, "reason": reason.strip(), "old": old.version if old else None, "new": new.version}
     values |= {"metrics": _json(known), "verdict": None if verdict is None else _json(verdict)}
     connection.exec_driver_sql(_NOTE, values)
+    begin_epoch(connection, new.version)
     return promotions(connection, 1)[0]
+
+
+def check_promotion(connection: Connection, version: str, reason: str) -> tuple[Version, Version | None]:
+    """The version that is to be champion, and the one that is.
+
+    Raises:
+        RegistryError: as `promote`.
+    """
+    if not reason.strip() or len(reason) > MAX_REASON or "\x00" in reason:
+        raise RegistryError(f"the reason is empty, longer than {MAX_REASON} characters, or holds a NUL")
+    new, old = find(connection, version), champion(connection)
+    if old and old.version == new.version:
+        raise RegistryError(f"{new.version} is champion already")
+    return new, old
 
 
 def promotions(connection: Connection, most: int = 1000) -> list[Promotion]:
@@ -214,9 +240,18 @@ def earlier_champions(audit: Sequence[Promotion]) -> list[str]:
     return line[-2::-1]
 
 
+def say_shadow(connection: Connection, version: str, worker: str, error: str | None) -> None:
+    """Note that a challenger scores in the champion's shadow in a worker, or what it failed with."""
+    query = (
+        "INSERT INTO shadow_model (version, worker, error) VALUES (%(version)s, %(worker)s, %(error)s) "
+        "ON CONFLICT (version) DO UPDATE SET worker = excluded.worker, error = excluded.error, at = now()"
+    )
+    connection.exec_driver_sql(query, {"version": version, "worker": worker, "error": error})
+
+
 def say_serving(connection: Connection, said: Serving) -> None:
     """Note what a worker serves, and forget workers that have said nothing for long."""
-    values = {name: getattr(said, name) for name in ("worker", "version", "since", "pinned", "refused", "error")}
+    values = {name: getattr(said, name) for name in ("worker", "version", "since", "pinned", "refused", "error", "ready")}
     connection.exec_driver_sql(_SERVES, values)
     connection.exec_driver_sql(f"DELETE FROM serving_model WHERE seen_at < now() - interval '{QUIET_S} seconds'")
 
@@ -224,7 +259,7 @@ def say_serving(connection: Connection, said: Serving) -> None:
 def serving(connection: Connection) -> list[Serving]:
     """What each worker that lives serves."""
     query = (
-        "SELECT worker, version, since, pinned, refused, error, seen_at FROM serving_model "
+        "SELECT worker, version, since, pinned, refused, error, ready, seen_at FROM serving_model "
         f"WHERE seen_at >= now() - interval '{QUIET_S} seconds' ORDER BY worker"
     )
     return [Serving(**row) for row in connection.exec_driver_sql(query).mappings()]

@@ -5,12 +5,13 @@ the detector back exactly, whatever became of the rows since.
 """
 
 from collections.abc import Collection, Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection
 
+from squall.db.minutes import MINUTE
 from squall.scopes import Kind
 from streams.logic.arrivals import Item, Minutes, Seen, arrivals_of, scopes_of
 from streams.logic.detection import Arrival
@@ -18,7 +19,6 @@ from streams.logic.incidents import at_minute, minute_number
 from streams.logic.mood import Contribution
 
 NAME = "surges"
-MINUTE = timedelta(minutes=1)
 
 # What became known only after a minute was decided stands in the rows; `frozen` then holds what decisions are made from.
 _SEEN = """
@@ -33,16 +33,28 @@ CROSS JOIN LATERAL (
 """
 _COLUMNS = """
 m.event_time, m.article_id, m.story_id, s.company_id, s.sector,
-seen.topic, seen.negative, seen.positive, seen.weight, seen.share, seen.sector_share, seen.withdrawn
+said.topic, said.negative, said.positive, seen.weight, seen.share, seen.sector_share, seen.withdrawn
 """
-_BETWEEN = f"""
-SELECT {_COLUMNS} FROM score s JOIN mention m ON m.id = s.mention_id AND m.event_time = s.event_time {_SEEN}
+_SAID = {
+    # As each was scored when its minute was decided.
+    False: "CROSS JOIN LATERAL (SELECT seen.topic, seen.negative, seen.positive) AS said",
+    # As one version says it, as far as it has been asked.
+    True: """
+LEFT JOIN rescore r ON r.mention_id = m.id AND r.model_version = %(version)s AND s.model_version <> r.model_version
+CROSS JOIN LATERAL (
+    SELECT coalesce(r.topic, seen.topic) AS topic, coalesce(r.negative, seen.negative) AS negative,
+           coalesce(r.positive, seen.positive) AS positive
+) AS said
+""",
+}
+_BETWEEN = """
+SELECT {columns} FROM score s JOIN mention m ON m.id = s.mention_id AND m.event_time = s.event_time {seen} {said}
 WHERE s.event_time >= %(first)s AND s.event_time < %(end)s AND NOT s.late AND NOT seen.withdrawn
 ORDER BY m.event_time, m.article_id, m.id
 """
-_BEFORE = f"""
-SELECT DISTINCT {_COLUMNS} FROM article a JOIN mention m ON m.article_id = a.id AND m.event_time = a.event_time
-JOIN score s ON s.mention_id = m.id AND s.event_time = m.event_time {_SEEN}
+_BEFORE = """
+SELECT DISTINCT {columns} FROM article a JOIN mention m ON m.article_id = a.id AND m.event_time = a.event_time
+JOIN score s ON s.mention_id = m.id AND s.event_time = m.event_time {seen} {said}
 WHERE a.story_id = ANY(%(stories)s) AND a.event_time < %(first)s AND NOT s.late AND NOT seen.withdrawn
 """
 _END = """
@@ -51,24 +63,26 @@ SELECT event_time FROM score WHERE event_time >= %(first)s AND event_time < %(en
 
 
 def read_arrivals(
-    connection: Connection, kinds: Collection[Kind], after: datetime, until: datetime, rows: int
+    connection: Connection, kinds: Collection[Kind], after: datetime, until: datetime, rows: int, version: str | None = None
 ) -> tuple[Minutes, datetime]:
-    """What the minutes in (after, until] brought, whole minutes of about `rows` mentions at most; and the last minute read."""
+    """What the minutes in (after, until] brought, whole minutes of about `rows` mentions at most; and the last minute read.
+
+    Args:
+        version: as this model version says it, where it has scored a mention, beside the one that counted or as that.
+    """
     span: dict[str, Any] = {"first": after + MINUTE, "end": until + MINUTE, "rows": rows}
     more = connection.exec_driver_sql(_END, span).scalar()
     if more is not None:
         until = at_minute(minute_number(more))
         span["end"] = until + MINUTE
-    items = [_item(*row) for row in connection.exec_driver_sql(_BETWEEN, span)]
-    seen = _seen_before(connection, sorted({item.story_id for item in items}), span["first"])
+    span["version"] = version
+    parts = {"columns": _COLUMNS, "seen": _SEEN, "said": _SAID[version is not None]}
+    items = [_item(*row) for row in connection.exec_driver_sql(_BETWEEN.format(**parts), span)]
+    seen: set[Seen] = set()
+    if stories := sorted({item.story_id for item in items}):
+        rows_before = connection.exec_driver_sql(_BEFORE.format(**parts), {**span, "stories": stories})
+        seen = {(scope, item.story_id) for row in rows_before for item in (_item(*row),) for scope in scopes_of(item)}
     return arrivals_of(items, seen, kinds), until
-
-
-def _seen_before(connection: Connection, stories: list[str], first: datetime) -> set[Seen]:
-    if not stories:
-        return set()
-    items = (_item(*row) for row in connection.exec_driver_sql(_BEFORE, {"stories": stories, "first": first}))
-    return {(scope, item.story_id) for item in items for scope in scopes_of(item)}
 
 
 def _item(at: datetime, article_id: str, story_id: str, *parts: Any) -> Item:

@@ -1,12 +1,13 @@
 """The scoring agent: mentions and time records in, scores, mood and watermark out.
 
 Stored first, computed second: the model runs only for mentions, and texts of mentions, that no score stands for yet, and outside
-the transaction. What is stored moves the mood by new - old in the same transaction.
+the transaction. What is stored moves the mood by new - old in the same transaction. Which version scores a mention follows from
+its event minute alone; where a promotion chose its minute while a batch was with the model, the batch is asked about anew.
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 import structlog
@@ -15,29 +16,39 @@ from sqlalchemy import Connection
 
 from models.engine import Engine, TextScore
 from models.passages import Passage
-from squall import records, topics
-from squall.records import MILLION, Mention, MoodChange, RecordError, Scores, Tick, minute_of
+from squall import records
+from squall.db.minutes import NEVER, Epoch, hold_minutes, open_epochs, version_at
+from squall.records import MILLION, Mention, RecordError, Tick, minute_of
 from squall.topics import MENTIONS
 from streams import scoring_store as store
+from streams import shadow
+from streams.announcements import announce
 from streams.logic.articles import closing
 from streams.logic.features import Market
 from streams.logic.mood import Cell, Change, Sums, moves
 from streams.price_cache import PriceCache
-from streams.runtime import Context, Dead, Message, Outcome, Parts, Periodic, Send, brief
+from streams.runtime import Context, Dead, Message, Outcome, Parts, Periodic, brief
 from streams.scoring_store import ScoreRow
 from streams.serving import Serving
-from streams.watch_store import hold_minutes
 
 PROBE = Passage("The company reports results.", None)
 log = structlog.get_logger("squall.scoring")
 
 
 def parts(context: Context) -> Parts:
-    """The agent, with the champion, or the model that the settings ask for, and what looks for a new champion."""
+    """The agent, what looks for a new champion, and where the settings ask for it the challenger in the champion's shadow."""
     serving = Serving(context)
-    scoring = Scoring(context, serving.model)
-    look = Periodic("models", context.settings.model.follow_s, lambda: serving.look(scoring.serve))
-    return Parts(agents=(scoring,), periodics=(look,))
+    periodics = [Periodic("models", context.settings.model.follow_s, serving.look)]
+    if context.settings.model.shadow:
+        periodics.append(Periodic("shadow", shadow.INTERVAL_S, shadow.Shadow(context).run))
+    return Parts(agents=(Scoring(context, serving),), periodics=periodics)
+
+
+class Models(Protocol):
+    """The models that a worker holds."""
+
+    def of(self, version: str | None, /) -> Engine:
+        """The model of a version, or the one in use where that cannot be had; None: the one in use."""
 
 
 class Scoring:
@@ -46,45 +57,66 @@ class Scoring:
     name = "scoring"
     topic = MENTIONS
 
-    def __init__(self, context: Context, model: Engine) -> None:
+    def __init__(self, context: Context, models: Models) -> None:
         self._engine = context.engine
         self._stream = context.settings.stream
-        self._model = model
+        self._models = models
         self._prices = PriceCache()
         self._noted: set[str] = set()
 
-    def serve(self, model: Engine) -> None:
-        """Score by another model from the next batch on; the one in hand is finished by the model that it began with."""
-        self._model = model
-
     def handle(self, batch: Sequence[Message]) -> Outcome:
         """Score what no score stands for, commit, and say what was committed."""
-        model = self._model
+        while (outcome := self._try(batch)) is None:
+            log.info("batch asked about anew", reason="a promotion chose its minute meanwhile")
+        return outcome
+
+    def _try(self, batch: Sequence[Message]) -> Outcome | None:
+        """None: an epoch has begun since the models were chosen; nothing is stored."""
         mentions, ticks, dead, rest = _read(batch)
-        known, market = self._look_up(mentions)
+        known, market, epochs = self._look_up(mentions)
         texts = {key: mention for key, (mention, _) in mentions.items() if _needs_model(mention, known.get(key))}
-        answers = _answers(model, list(texts.values()))
-        for key, answer in zip(texts, answers, strict=True):
-            if isinstance(answer, str):
-                dead.append(Dead(mentions.pop(key)[1], answer))
-        said = {key: _said(model, answer) for key, answer in zip(texts, answers, strict=True) if isinstance(answer, TextScore)}
+        said, failed, used = self._ask(texts, epochs)
+        dead += [Dead(mentions.pop(key)[1], error) for key, error in failed.items()]
         wanted = [mention for mention, _ in mentions.values()]
         with self._engine.begin() as connection:
-            stored, moved = self._store(connection, wanted, said, known, market)
+            decided = hold_minutes(connection) if mentions else NEVER
+            if _models_of(texts, open_epochs(connection)) != _models_of(texts, epochs):
+                return None
+            stored, moved = self._store(connection, wanted, said, known, market, decided)
             store.raise_watermark(connection, ticks)
-            if said and model.version not in self._noted:
+            for model in (one for one in used if one.version not in self._noted):
                 store.name_model(connection, model.version, _manifest(model))
-        self._noted |= {model.version} if said else set()
+        self._noted |= {model.version for model in used}
         repeated = sum(key in known and known[key].decision >= mention.decision for key, (mention, _) in mentions.items())
-        return Outcome(_announce(model.version, wanted, stored, moved), dead=dead, redelivered=repeated, rest=rest)
+        return Outcome(announce(wanted, stored, moved), dead=dead, redelivered=repeated, rest=rest)
 
-    def _look_up(self, mentions: Mapping[str, tuple[Mention, Message]]) -> tuple[dict[str, ScoreRow], Market]:
+    def _ask(
+        self, texts: Mapping[str, Mention], epochs: Sequence[Epoch]
+    ) -> tuple[dict[str, dict[str, Any]], dict[str, str], list[Engine]]:
+        """What each mention's model says of it, as columns; why one fails, where it does; and the models that answered."""
+        said: dict[str, dict[str, Any]] = {}
+        failed: dict[str, str] = {}
+        used: dict[str, Engine] = {}
+        versions = _models_of(texts, epochs)
+        for version in dict.fromkeys(versions.values()):
+            model = self._models.of(version)
+            keys = [key for key in texts if versions[key] == version]
+            for key, answer in zip(keys, _answers(model, [texts[key] for key in keys]), strict=True):
+                if isinstance(answer, str):
+                    failed[key] = answer
+                else:
+                    said[key] = _said(model, answer)
+                    used[model.version] = model
+        return said, failed, list(used.values())
+
+    def _look_up(self, mentions: Mapping[str, tuple[Mention, Message]]) -> tuple[dict[str, ScoreRow], Market, tuple[Epoch, ...]]:
         times = {key: mention.event_time for key, (mention, _) in mentions.items()}
         if not times:
-            return {}, Market(())
+            return {}, Market(()), ()
         with self._engine.connect() as connection:
             known = store.find_scores(connection, times)
-            return known, self._prices.market(connection, min(times.values()), max(times.values()))
+            market = self._prices.market(connection, min(times.values()), max(times.values()))
+            return known, market, open_epochs(connection)
 
     def _store(
         self,
@@ -93,11 +125,11 @@ class Scoring:
         said: Mapping[str, dict[str, Any]],
         known: Mapping[str, ScoreRow],
         market: Market,
+        decided: datetime,
     ) -> tuple[dict[str, ScoreRow], list[tuple[Cell, Sums]]]:
         """Write what is new, in key order; returns the row that stands of each mention, and how the mood moved."""
         if not mentions:
             return {}, []
-        decided = hold_minutes(connection)
         stored = dict(known)
         fresh = [
             self._new_row(mention, said[mention.id], market, self._is_late(mention, decided))
@@ -228,6 +260,11 @@ def _read(batch: Sequence[Message]) -> _Read:
     return _Read(dict(sorted(mentions.items())), ticks, dead, rest)
 
 
+def _models_of(texts: Mapping[str, Mention], epochs: Sequence[Epoch]) -> dict[str, str | None]:
+    """Which version scores each mention."""
+    return {key: version_at(epochs, minute_of(mention.event_time)) for key, mention in texts.items()}
+
+
 def _needs_model(mention: Mention, known: ScoreRow | None) -> bool:
     return known is None or (known.decision < mention.decision and known.revision < mention.revision)
 
@@ -277,34 +314,3 @@ def _millionths(probability: float) -> int:
 def _manifest(model: Engine) -> str:
     labels = {"sentiment_labels": model.sentiment_labels, "topic_labels": model.topic_labels}
     return msgspec.json.encode(labels).decode()
-
-
-def _announce(
-    version: str, mentions: Sequence[Mention], stored: Mapping[str, ScoreRow], moved: Sequence[tuple[Cell, Sums]]
-) -> list[Send]:
-    """One message of the scores that stand, those of redelivered mentions too, and one of what moved."""
-    sends = []
-    if mentions:
-        rows = tuple(_public(mention, stored[mention.id]) for mention in mentions)
-        sends.append(Send(topics.SCORES, None, records.encode(Scores(model=version, scores=rows))))
-    if moved:
-        changes = tuple((cell.scope, cell.minute, sums.mentions, sums.weight) for cell, sums in moved)
-        sends.append(Send(topics.MOOD, None, records.encode(MoodChange(model=version, changes=changes))))
-    return sends
-
-
-def _public(mention: Mention, row: ScoreRow) -> dict[str, Any]:
-    return {
-        "mention_id": row.mention_id,
-        "article_id": mention.article_id,
-        "company_id": row.company_id,
-        "event_time": row.event_time,
-        "revision": row.revision,
-        "model": row.model_version,
-        "negative": row.negative,
-        "neutral": row.neutral,
-        "positive": row.positive,
-        "topic": row.topic,
-        "weight": row.weight,
-        "withdrawn": row.withdrawn,
-    }

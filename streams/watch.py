@@ -1,12 +1,13 @@
 """Watch: decides each closed minute once, and drives the incidents. Any worker can be it; the cursor's row lock says which is."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import Connection
 
+from squall.db.minutes import MINUTE, NEVER, epochs_from, read_cursor, stop_writers, version_at
 from squall.db.rules import InForce, begin_rules, next_change, rules_at
 from squall.errors import UserError
 from squall.scopes import Kind
@@ -25,7 +26,6 @@ from streams.standstill import Standstill
 INTERVAL_S = 0.5
 CHUNK_ROWS = 4000
 PATIENCE_S = 5.0
-MINUTE = timedelta(minutes=1)
 STORE_EVERY = timedelta(hours=6)
 ALWAYS: tuple[Kind, ...] = ("company", "sector", "topic", "market")
 """Kinds of scope that the detector always sees; others where a rule asks for them."""
@@ -57,7 +57,7 @@ class Watcher:
         self._chunk_rows = chunk_rows
         self._patience_s = patience_s
         self._detector = SurgeDetector(settings.detection)
-        self._stored = store.NEVER
+        self._stored = NEVER
         """The minute after which the detector's state was stored last."""
         self._at: datetime | None = None
         """The last minute that the detector has taken in; None: it must be rebuilt."""
@@ -72,11 +72,11 @@ class Watcher:
 
     def _is_my_turn(self) -> bool:
         with self._engine.connect() as connection:
-            cursor, closed = store.read_cursor(connection), self._closed(connection)
+            cursor, closed = read_cursor(connection), self._closed(connection)
         if closed is None or closed <= cursor:
             self._behind = None
             return False
-        if cursor in (self._at, store.NEVER):
+        if cursor in (self._at, NEVER):
             return True
         # Another worker decided last, and knows the past already: it goes first while it lives.
         if self._behind is None or self._behind[0] != cursor:
@@ -98,12 +98,19 @@ class Watcher:
                 self._at = known
                 return False
             rules = self._rules_after(connection, cursor)
-            # Other rules are for another transaction.
-            change = next_change(connection, cursor + MINUTE)
-            end = closed if change is None else min(closed, change - MINUTE)
+            kinds = {*ALWAYS, *rules.rules.kinds}
+            epochs = epochs_from(connection, cursor)
+            # Other rules, and another model's scores, are for another transaction.
+            changes = (next_change(connection, cursor + MINUTE), *(one.since for one in epochs if one.since > cursor + MINUTE))
+            end = min([closed, *(change - MINUTE for change in changes if change is not None)])
             if known != cursor:
                 self._rebuild(connection, cursor)
-            store.stop_writers(connection)
+            version = version_at(epochs, cursor + MINUTE)
+            if cursor != NEVER and version is not None and version != version_at(epochs, cursor):
+                self._change_over(connection, cursor, kinds, version)
+            stop_writers(connection)
+            if epochs_from(connection, cursor) != epochs:
+                return True
             sectors = incident_store.read_sectors(connection)
             watch = Watch(rules.rules, self._detector, sectors, rules.lists)
             steps = watch.resume(
@@ -111,7 +118,6 @@ class Watcher:
                 minute_number(cursor),
                 incident_store.read_silences(connection, cursor),
             )
-            kinds = {*ALWAYS, *rules.rules.kinds}
             arrivals, until = detector_store.read_arrivals(connection, kinds, cursor, end, self._chunk_rows)
 
             def stories(scope: str, minute: int, window: int) -> tuple[Evidence, ...]:
@@ -162,8 +168,8 @@ class Watcher:
         """Bring the detector to where it stood when the minute of the cursor was decided."""
         detector = self._detector = SurgeDetector(self._settings.detection)
         stored = detector_store.read_state(connection)
-        self._stored = store.NEVER
-        if cursor == store.NEVER:
+        self._stored = NEVER
+        if cursor == NEVER:
             return
         if stored is not None:
             try:
@@ -179,10 +185,30 @@ class Watcher:
 
     def _past(self, connection: Connection, cursor: datetime) -> Iterator[tuple[int, Mapping[str, Arrival]]]:
         """What came since the stored state; without one, what the baselines need, as it stands in the rows now."""
-        if self._stored != store.NEVER:
+        if self._stored != NEVER:
             yield from detector_store.read_decided(connection, self._stored)
             return
+        yield from self._again(connection, cursor, ALWAYS, version_at(epochs_from(connection, cursor), cursor))
+
+    def _again(
+        self, connection: Connection, cursor: datetime, kinds: Collection[Kind], version: str | None
+    ) -> Iterator[tuple[int, Mapping[str, Arrival]]]:
+        """What the baselines need of the time up to the cursor, as a model version says it."""
         after = cursor - self._detector.lookback * MINUTE
         while after < cursor:
-            arrivals, after = detector_store.read_arrivals(connection, ALWAYS, after, cursor, self._chunk_rows)
+            arrivals, after = detector_store.read_arrivals(connection, kinds, after, cursor, self._chunk_rows, version)
             yield from arrivals.items()
+
+    def _change_over(self, connection: Connection, cursor: datetime, kinds: Collection[Kind], version: str) -> None:
+        """From the minute after the cursor on another version scores: go by baselines of what that says of the past.
+
+        The state is stored at once, so that whoever rebuilds it gets just this one.
+        """
+        started = time.monotonic()
+        detector = SurgeDetector(self._settings.detection)
+        for minute, arrivals in self._again(connection, cursor, kinds, version):
+            detector.step(minute, arrivals)
+        detector.succeed(self._detector, minute_number(cursor))
+        self._detector, self._stored = detector, cursor
+        detector_store.store_state(connection, cursor, detector.export())
+        log.info("changed over", version=version, after=cursor.isoformat(), seconds=round(time.monotonic() - started, 1))

@@ -10,6 +10,7 @@ from dashboard.components import marks
 from dashboard.components.drift import drift_panel
 from dashboard.components.news import TALL
 from dashboard.components.panels import code, empty, page, panel, stacks
+from dashboard.components.shadow import shadow_panel
 from dashboard.components.tables import Head, table
 from dashboard.context import Context, viewer
 from dashboard.drift_figure import drift_figure
@@ -17,6 +18,8 @@ from dashboard.reads import models as reads
 from dashboard.reads.drift import latest
 from dashboard.reads.labels import SENTIMENTS
 from dashboard.reads.models import Confused, Version
+from dashboard.reads.shadow import NEWEST as SHADOWED
+from dashboard.reads.shadow import apart, compared
 from dashboard.scopes import pretty
 from squall.registry import Promotion, Serving
 
@@ -47,6 +50,12 @@ def render(context: Context, _search: str | None) -> Any:
                 note=f"counts are of the newest {formats.count(reads.NEWEST)} scores",
             ),
             panel("In service", _served(reads.served(context.reader)), name="served", note="what each worker said last"),
+            panel(
+                "Challenger",
+                shadow_panel(compared(context.reader), apart(context.reader), context.reader.names()),
+                name="challenger",
+                note=f"on the newest {formats.count(SHADOWED)} that it has scored: it moves neither mood nor alerts",
+            ),
             panel("Promotions", _promotions(reads.promotions(context.reader)), name="promotions", note="who made which champion"),
             html.Div(
                 stacks(

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.learning.labels import BadRow, Labelled, people_rows
-from pipelines.training.datasets import PEOPLE, SENTIMENTS, DataError, Facts, Row, Sets, TextData, combine, digest_of, groups_of
+from pipelines.learning.schema import problems
+from pipelines.training.datasets import PEOPLE, DataError, Facts, Row, Sets, TextData, combine, digest_of, groups_of
 
 ROWS = "rows.parquet"
 BAD_ROWS = "bad_rows.jsonl"
@@ -78,28 +79,10 @@ def split_by_time(rows: Sequence[Row], cut: datetime) -> tuple[list[Row], list[R
     return out
 
 
-def problem(row: Row, topics: Sequence[str]) -> str:
-    """What is wrong with a row by itself; empty: nothing."""
-    classes = len(SENTIMENTS) if row.task == "sentiment" else len(topics)
-    if not row.text.strip():
-        return "it has no text"
-    if "\x00" in row.text:
-        return "its text holds a NUL"
-    if not 0 <= row.label < classes:
-        return f"label {row.label} is none of the {classes} of {row.task}"
-    if any(not 0 <= start < end <= len(row.text) for start, end in row.spans):
-        return "a place of a company lies outside its text"
-    return ""
-
-
-def _checked(rows: Iterable[Row], topics: Sequence[str], bad: list[BadRow]) -> list[Row]:
-    good = []
-    for row in rows:
-        if reason := problem(row, topics):
-            bad.append(BadRow(row.source, row.key, reason, row.text[:200]))
-        else:
-            good.append(row)
-    return good
+def _checked(rows: Sequence[Row], topics: Sequence[str], bad: list[BadRow]) -> list[Row]:
+    reasons = problems(rows, topics)
+    bad += [BadRow(rows[number].source, rows[number].key, reason, rows[number].text[:200]) for number, reason in reasons.items()]
+    return [row for number, row in enumerate(rows) if number not in reasons]
 
 
 def parts_of(data: TextData) -> list[tuple[str, list[Row]]]:

@@ -15,7 +15,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean, pstdev
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 LEAST_TEXTS = 200
 """A week with fewer says nothing."""
@@ -24,6 +26,7 @@ LEAST_PAST = 3
 """Changes between earlier weeks that are needed to say what is usual."""
 FACTOR = 1.5
 """An alarm takes a change so many times the largest of the earlier ones."""
+Vectors = np.ndarray[Any, Any]
 WORD = re.compile(r"[^\W\d_]{2,}")
 
 
@@ -42,6 +45,8 @@ class Week:
 
     texts: Sequence[Scored]
     right: Sequence[bool] = ()
+    vectors: Vectors | None = None
+    """What the model's encoder makes of some of the texts, shape (texts, width); None: it was not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +122,28 @@ def jensen_shannon(one: Mapping[str, float], other: Mapping[str, float]) -> floa
     return math.sqrt(max(0.0, divergence))
 
 
+def mean_shift(one: Vectors, other: Vectors) -> float:
+    """Distance of the means of two samples of vectors, in units of their spread, less what chance makes of it.
+
+    It is the unbiased maximum mean discrepancy under the linear kernel (Gretton et al., "A kernel two-sample test", 2012) over
+    the samples' mean total variance.
+
+    Args:
+        one: shape (texts, width); `other` likewise, at least two texts each.
+    """
+    spreads = [float(side.var(axis=0, ddof=1).sum()) for side in (one, other)]
+    apart = float(((one.mean(axis=0) - other.mean(axis=0)) ** 2).sum())
+    by_chance = sum(spread / len(side) for spread, side in zip(spreads, (one, other), strict=True))
+    spread = sum(spreads) / 2
+    return math.sqrt(max(0.0, apart - by_chance) / spread) if spread else 0.0
+
+
+def _embedding_change(before: Week, week: Week) -> float | None:
+    if before.vectors is None or week.vectors is None or min(len(before.vectors), len(week.vectors)) < LEAST_TEXTS:
+        return None
+    return mean_shift(before.vectors, week.vectors)
+
+
 def _enough(compute: Callable[[Week, Week], float]) -> Callable[[Week, Week], float | None]:
     def checked(before: Week, week: Week) -> float | None:
         return compute(before, week) if min(len(before.texts), len(week.texts)) >= LEAST_TEXTS else None
@@ -175,9 +202,11 @@ MEASURES: dict[str, Measure] = {
     "length": Measure("inputs", 0.2, _enough(_length_change), _mean_words),
     "unseen words": Measure("inputs", 0.05, _enough(unseen_share)),
     "languages": Measure("inputs", 0.1, _enough(lambda one, other: jensen_shannon(_languages(one), _languages(other)))),
+    "embeddings": Measure("inputs", 0.15, _embedding_change),
     "topics": Measure("predictions", 0.1, _enough(lambda one, other: jensen_shannon(_topics(one), _topics(other)))),
     "sentiments": Measure("predictions", 0.08, _enough(lambda one, other: jensen_shannon(_sentiments(one), _sentiments(other)))),
     "estimated share right": Measure("quality", 0.03, _enough(_fall_of_confidence), _confidence),
     "labelled share right": Measure("quality", 0.1, _fall_of_right, _share_right),
 }
-"""Length is measured in standard deviations of log(1 + words), distributions by Jensen–Shannon distance, the rest in shares."""
+"""Length is measured in standard deviations of log(1 + words), embeddings in those of the vectors, distributions by
+Jensen–Shannon distance, the rest in shares."""

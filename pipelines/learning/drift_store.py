@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection, text
 
+from models.engine import TextEngine
+from models.passages import Passage
 from pipelines.learning.drift import Change, Scored, Week
 from pipelines.learning.labels import most_say, read_labels
 from pipelines.training.datasets import SENTIMENTS
@@ -16,6 +18,8 @@ WEEK = timedelta(days=7)
 WEEKS = 9
 TEXTS_A_WEEK = 2_000
 """More of a week than these, chosen by a hash, would only make chance differences look certain."""
+EMBEDDED_A_WEEK = 400
+"""Texts of a week whose vectors are computed, the first by that hash."""
 
 _VERSION = """
 SELECT model_version FROM score WHERE event_time >= :first AND event_time < :last AND NOT withdrawn
@@ -61,6 +65,15 @@ def read_weeks(connection: Connection, end: datetime, version: str, now: datetim
                 said[one.mention_id] = settled[0]
         answers = connection.execute(text(_ANSWERS), {**values, "ids": list(said)})
         out.append(Week(texts, [said[row[0]] == SENTIMENTS[row[1:].index(max(row[1:]))] for row in map(tuple, answers)]))
+    return out
+
+
+def embed(weeks: Sequence[Week], engine: TextEngine) -> list[Week]:
+    """The weeks with the vectors that a model's encoder gives the whole texts, the same one for all."""
+    out = []
+    for week in weeks:
+        passages = [Passage(one.text) for one in week.texts[:EMBEDDED_A_WEEK]]
+        out.append(replace(week, vectors=engine.features(passages)[:, 0] if passages else None))
     return out
 
 

@@ -4,28 +4,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
 
-import msgspec
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from models.engine import Engine as Model
-from models.engine import TextScore
-from models.passages import Passage
-from squall.records import MILLION
+from models.rescoring import Waiting, keep_answers, next_waiting
 
 BATCH = 64
-
-
-class Waiting(NamedTuple):
-    """A mention that this version has not scored as it stands."""
-
-    mention_id: str
-    event_time: datetime
-    revision: int
-    text: str
-    span_start: int | None
-    span_end: int | None
 
 
 @dataclass
@@ -35,26 +20,6 @@ class Backfilled:
     scored: int = 0
     without_text: int = 0
     """Mentions whose text the retention has emptied: they keep the scores that they have."""
-
-
-# Spans refer to title, newline, body. A page starts behind the last mention of the one before, so that what fails to be written
-# is never asked for again in the same run.
-_WAITING = """
-SELECT m.id, m.event_time, m.revision, CASE WHEN a.body = '' THEN a.title ELSE a.title || E'\\n' || a.body END,
-       m.span_start, m.span_end
-FROM mention m JOIN article a ON a.id = m.article_id
-WHERE m.event_time >= :first AND m.event_time < :last AND NOT m.withdrawn AND (m.event_time, m.id) > (:at, :id)
-  AND NOT EXISTS (SELECT FROM rescore r WHERE r.mention_id = m.id AND r.model_version = :version AND r.revision >= m.revision)
-ORDER BY m.event_time, m.id LIMIT :limit
-"""
-_WRITE = """
-INSERT INTO rescore (mention_id, model_version, event_time, revision, negative, neutral, positive, topic, topics)
-SELECT * FROM json_to_recordset(CAST(:rows AS json))
-AS new(mention_id text, model_version text, event_time timestamptz, revision int, negative int, neutral int,
-    positive int, topic text, topics bigint[])
-ON CONFLICT (mention_id, model_version) DO UPDATE SET (revision, negative, neutral, positive, topic, topics, scored_at) =
-    (excluded.revision, excluded.negative, excluded.neutral, excluded.positive, excluded.topic, excluded.topics, now())
-"""
 
 
 def backfill(
@@ -68,7 +33,8 @@ def backfill(
 ) -> Backfilled:
     """Score the live mentions with event times from `first` up to, not including, `last`.
 
-    Each batch is one transaction; a run that was cut off goes on where it was, and a second one finds nothing to do.
+    Each batch is one transaction; a run that was cut off goes on where it was, and a second one finds nothing to do. What the
+    version has scored when it was champion is left as it stands.
 
     Args:
         rate: mentions a second at most, so that live scoring keeps its machine.
@@ -77,14 +43,12 @@ def backfill(
     done = Backfilled()
     started = time.monotonic()
     for page in _pages(engine, model.version, first, last):
-        texts = [mention for mention in page if mention.text]
-        done.without_text += len(page) - len(texts)
-        answers = model.score([Passage(one.text, _span(one)) for one in texts])
-        rows = [_row(model, mention, answer) for mention, answer in zip(texts, answers, strict=True)]
-        if rows:
-            with engine.begin() as connection:
-                connection.execute(text(_WRITE), {"rows": msgspec.json.encode(rows).decode()})
-        done.scored += len(rows)
+        asked = [mention for mention in page if mention.text]
+        done.without_text += len(page) - len(asked)
+        answers = model.score([one.passage for one in asked])
+        with engine.begin() as connection:
+            keep_answers(connection, model, asked, answers)
+        done.scored += len(asked)
         progress(done)
         ahead = done.scored / rate - (time.monotonic() - started)
         if ahead > 0:
@@ -93,32 +57,11 @@ def backfill(
 
 
 def _pages(engine: Engine, version: str, first: datetime, last: datetime) -> Iterator[Sequence[Waiting]]:
-    at, key = first, ""
+    place = first, ""
     while True:
         with engine.connect() as connection:
-            values = {"first": first, "last": last, "version": version, "at": at, "id": key, "limit": BATCH}
-            page = [Waiting(*row) for row in connection.execute(text(_WAITING), values)]
+            page = next_waiting(connection, version, first, last, place, BATCH)
         if not page:
             return
         yield page
-        at, key = page[-1].event_time, page[-1].mention_id
-
-
-def _span(mention: Waiting) -> tuple[int, int] | None:
-    return None if mention.span_start is None or mention.span_end is None else (mention.span_start, mention.span_end)
-
-
-def _row(model: Model, mention: Waiting, answer: TextScore) -> dict[str, Any]:
-    negative, neutral, positive = (round(probability * MILLION) for probability in answer.sentiment)
-    topics = [round(probability * MILLION) for probability in answer.topic]
-    return {
-        "mention_id": mention.mention_id,
-        "model_version": model.version,
-        "event_time": mention.event_time,
-        "revision": mention.revision,
-        "negative": negative,
-        "neutral": neutral,
-        "positive": positive,
-        "topic": model.topic_labels[topics.index(max(topics))],
-        "topics": topics,
-    }
+        place = page[-1].event_time, page[-1].mention_id

@@ -38,7 +38,8 @@ CHECKPOINT = "checkpoint.safetensors"
 BEST = "best.safetensors"
 
 Report = Callable[[str, int, int, float], None]
-Answers = dict[Row, np.ndarray[Any, Any]]
+Answers = dict[Row, dict[Task, np.ndarray[Any, Any]]]
+"""Probabilities of shape (classes,) by row and head."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,18 @@ class Recipe:
     """Version of the model whose weights the run begins with, and whose answers stand in where a row has no label."""
     taught: float = 0.5
     """Weight of such an answer beside a label."""
+    kept: float = 0.0
+    """Share of that model's answer in the target of a row that has a label, but from no person: distillation, so that what is
+    not corrected stays as it is (Li and Hoiem, "Learning without Forgetting", 2016)."""
+    blend: float = 1.0
+    """How far the weights go from that model's to those that were learnt: their average keeps more of both than either (Wortsman
+    et al., "Robust fine-tuning of zero-shot models", 2022)."""
+    base_rows: int = 0
+    """Rows to learn from at most besides those that people labelled; 0: all."""
+
+
+CONTINUED: dict[str, Any] = {"learning_rate": 3e-4, "kept": 1.0, "blend": 0.8, "epochs": 2, "base_rows": 1500}
+"""What a run that goes on from a model differs in from one that begins afresh; chosen by `python -m benchmarks.relearn --dev`."""
 
 
 @dataclass(slots=True)
@@ -87,10 +100,13 @@ class Trainer:
         self.network = trainable_network(len(SENTIMENTS), len(data.topics)).to(self.device)
         self.trainable = {name: p for name, p in self.network.named_parameters() if p.requires_grad}
         self.answers: Answers = {}
+        self.begun: dict[str, Tensor] = {}
+        """The weights that the run began with, where they are a model's."""
         if start:
             artifact, self.answers = start
             for name, parameter in self.trainable.items():
                 parameter.data.copy_(torch.from_numpy(artifact.tensors[artifact_name(name)]))
+                self.begun[name] = parameter.data.clone()
         decayed = [p for p in self.trainable.values() if p.ndim > 1]
         plain = [p for p in self.trainable.values() if p.ndim <= 1]
         groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
@@ -144,11 +160,14 @@ class Trainer:
         targets = torch.zeros(logits.shape, device=self.device)
         smoothing = self.recipe.label_smoothing
         for i, row in enumerate(rows):
+            answer = torch.from_numpy(self.answers[row][task]) if row in self.answers else None
             if row.task == task:
                 targets[i] = smoothing / logits.shape[1]
                 targets[i, row.label] += 1 - smoothing
-            elif row in self.answers:
-                targets[i] = self.recipe.taught * torch.from_numpy(self.answers[row])
+                if answer is not None and row.facts is None:
+                    targets[i] = torch.lerp(targets[i], answer.to(self.device), self.recipe.kept)
+            elif answer is not None:
+                targets[i] = self.recipe.taught * answer
         # Rows without a target have only zeros and add nothing; those that were taught add `taught` times their own.
         return cross_entropy(logits, targets, reduction="sum")
 
@@ -157,13 +176,24 @@ class Trainer:
         return min(1.0, (step + 1) / warmup) * (1 - step / self.total_steps)
 
     def _finish_epoch(self, epoch: int) -> None:
-        figures = held_out_figures(self.network, self.encode, self.data.held_out, self.device)
-        self.progress.history.append({"epoch": epoch + 1, **figures})
-        score = sum(figures.values()) / len(figures)
-        if score > self.progress.best_score:
-            self.progress.best_epoch, self.progress.best_score = epoch + 1, score
-            self._save(BEST, dict(self.trainable))
+        with self._blended():
+            figures = held_out_figures(self.network, self.encode, self.data.held_out, self.device)
+            self.progress.history.append({"epoch": epoch + 1, **figures})
+            score = sum(figures.values()) / len(figures)
+            if score > self.progress.best_score:
+                self.progress.best_epoch, self.progress.best_score = epoch + 1, score
+                self._save(BEST, dict(self.trainable))
         self.save_checkpoint()
+
+    @contextmanager
+    def _blended(self) -> Iterator[None]:
+        """Set the weights to `blend` of the way from where the run began."""
+        learnt = {name: parameter.data.clone() for name, parameter in self.trainable.items()}
+        for name, begun in self.begun.items():
+            self.trainable[name].data.copy_(torch.lerp(begun.to(self.device), learnt[name], self.recipe.blend))
+        yield
+        for name, parameter in self.trainable.items():
+            parameter.data.copy_(learnt[name])
 
     def save_checkpoint(self) -> None:
         """Write weights, optimizer state and position in one file that replaces the former at once."""
@@ -208,10 +238,13 @@ class Trainer:
 
 
 def ask(engine: Engine, rows: Sequence[Row]) -> Answers:
-    """What a model says of each row on the head for which the row has no label, as probabilities of shape (classes,)."""
+    """What a model says of each row."""
     scores = engine.score([marked_passage(row) for row in rows])
     return {
-        row: np.array(score.sentiment if row.task == "topic" else score.topic, dtype=np.float32)
+        row: {
+            "sentiment": np.array(score.sentiment, dtype=np.float32),
+            "topic": np.array(score.topic, dtype=np.float32),
+        }
         for row, score in zip(rows, scores, strict=True)
     }
 

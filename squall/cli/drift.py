@@ -2,11 +2,16 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from squall.settings import get_settings
+from squall.settings import Settings, get_settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from models.engine import TextEngine
 
 RULE = "model drift"
 SEVERITY = "medium"
@@ -19,28 +24,32 @@ def drift(
 ) -> None:
     """Compare the last seven days with the week before, by what is usual from week to week; an alarm is an incident.
 
-    Inputs: length, words that were not there a week ago, languages. Predictions: topics, sentiments. Quality: the share that is
-    right by people's labels, and as the model's own calibrated probabilities estimate it without labels. That estimate sees texts
-    move to where the model is unsure; it does not see that words have changed their meaning. A second run for a day replaces the
-    first.
+    Inputs: length, words that were not there a week ago, languages, embeddings. Predictions: topics, sentiments. Quality: the
+    share that is right by people's labels, and as the model's own calibrated probabilities estimate it without labels. That
+    estimate sees texts move to where the model is unsure; it does not see that words have changed their meaning. A second run for
+    a day replaces the first.
     """
     from dataclasses import asdict
 
     from pipelines.learning.drift import changes, sentence
-    from pipelines.learning.drift_store import keep, read_weeks, version_in_use
-    from squall.cli.reading import writing
+    from pipelines.learning.drift_store import embed, keep, read_weeks, version_in_use
+    from squall.cli.reading import reading, writing
     from streams.operational import open_incident, resolve_incidents
 
     settings = get_settings().in_namespace(namespace)
     now = datetime.now(UTC)
     end = (as_of or now).replace(tzinfo=UTC, hour=0, minute=0, second=0, microsecond=0)
     day = (end - timedelta(days=1)).date()
-    with writing(settings) as connection:
+    with reading(settings) as connection:
         version = version_in_use(connection, end)
         if version is None:
             print(json.dumps({"day": f"{day}", "texts": 0}) if as_json else f"nothing was scored in the week up to {day}")
             return
         weeks = read_weeks(connection, end, version, now)
+        encoder = _encoder(connection, settings, version)
+    if encoder:
+        weeks = embed(weeks, encoder)
+    with writing(settings) as connection:
         found = changes(weeks)
         keep(connection, day, version, weeks, found)
         alarms = [one for one in found if one.alarm]
@@ -66,3 +75,19 @@ def drift(
     console = Console()
     console.print(f"The week up to {day} under {version}: {len(weeks[-1].texts)} texts")
     console.print(table)
+
+
+def _encoder(connection: "Connection", settings: Settings, version: str) -> "TextEngine | None":
+    """The version's model; None where it cannot be had any more, which leaves embeddings unmeasured."""
+    import sys
+
+    from models.artifact import ArtifactError
+    from models.store import open_version
+    from squall import registry
+
+    found = registry.registered(connection, version)
+    try:
+        return open_version(settings, version, found.url, found.sha256) if found else None
+    except ArtifactError as error:
+        print(f"embeddings are not measured: {error}", file=sys.stderr)
+        return None

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from squall.errors import UsageError
+
 REFUSED = 99
 """Exit status by which Airflow knows that what follows is to be skipped."""
 
@@ -28,7 +30,10 @@ def gate(
     from pipelines.learning.gate_report import page
     from pipelines.training.evaluate_text import read_predictions
 
-    verdict = judge(read_predictions(champion), read_predictions(challenger), Terms(margin, limit))
+    both = {folder: read_predictions(folder) for folder in (champion, challenger)}
+    if missing := [str(folder) for folder, found in both.items() if not found]:
+        raise UsageError(f"nothing to read in {' and '.join(missing)}: `squall evaluate text --out` writes predictions")
+    verdict = judge(both[champion], both[challenger], Terms(margin, limit))
     out.mkdir(parents=True, exist_ok=True)
     (out / "gate.html").write_text(page(verdict), encoding="utf-8")
     told = json.dumps(verdict.plain())

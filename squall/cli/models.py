@@ -1,9 +1,11 @@
 """`squall models`: which model versions there are, which one serves, and changing that."""
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,13 +18,14 @@ if TYPE_CHECKING:
     from squall.registry import Promotion, Serving, Version
 
 app = typer.Typer(
-    help="Register model versions, compare them, and say which one serves.\n\nThe champion serves; workers take a new one "
-    "within 30 seconds, between two batches, after they have verified it. A version is named by its number, its name or how "
-    "that begins, or as champion or challenger.",
+    help="Register model versions, compare them, and say which one serves.\n\nThe champion serves; a new one does from one event "
+    "minute on, once it has scored what baselines go by and workers have opened it. A version is named by its number, its name "
+    "or how that begins, or as champion or challenger.",
     no_args_is_help=True,
 )
 Namespace = Annotated[str, typer.Option(help="namespace of a replay; empty: live")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
+Rate = Annotated[float, typer.Option(min=0.1, help="mentions a second at most that it scores beforehand")]
 Named = Annotated[str, typer.Argument(help="number, name, or alias of a version")]
 
 
@@ -95,28 +98,20 @@ def register(
     It gets the next number. One that is registered keeps its own, and files of it that are missing or damaged are restored.
     """
     from models.artifact import load_artifact
-    from models.store import described, keep, measured, open_version
+    from models.store import described, keep, open_version
+    from models.store import register as register_artifact
     from squall import registry
     from squall.cli.reading import actor, writing
 
     settings = get_settings().in_namespace(namespace)
     artifact = load_artifact(folder)
     figures = _read_figures(metrics) if metrics else {}
-    manifest, sha256 = described(artifact)
     url = keep(artifact, settings)
-    open_version(settings, artifact.version, url, sha256)
+    open_version(settings, artifact.version, url, described(artifact)[1])
     with writing(settings) as connection:
-        new = registry.register(
-            connection,
-            artifact.version,
-            url=url,
-            sha256=sha256,
-            manifest=manifest,
-            metrics={**measured(manifest), **figures},
-            actor=actor(),
-        )
+        new = register_artifact(connection, artifact, url, actor=actor(), figures=figures)
         if challenger and registry.CHAMPION not in new.aliases:
-            registry.set_challenger(connection, new.version)
+            registry.set_alias(connection, registry.CHALLENGER, new.version)
         new = registry.find(connection, new.version)
     _mirror(settings)
     is_ = f", {' and '.join(new.aliases)}" if new.aliases else ""
@@ -165,12 +160,14 @@ def promote(
     reason: Annotated[str, typer.Option(help="why, for the audit", show_default=False)] = "",
     report: Annotated[Path | None, typer.Option(help="JSON report of the gate; one that says no stops the promotion")] = None,
     force: Annotated[bool, typer.Option(help="promote although the report says no; needs --reason")] = False,
+    rate: Rate = 200.0,
     namespace: Namespace = "",
     as_json: AsJson = False,
 ) -> None:
     """Make a version champion, once its hashes, its shapes and a smoke test are as they must be.
 
-    Workers take it within 30 seconds, one after another. `squall models rollback` is the way back.
+    Before that it scores what the baselines go by, so that another level of its scores is no surge; cut off, it goes on where it
+    was. Workers open it one after another, and from one event minute on it scores. `squall models rollback` is the way back.
     """
     from squall import registry
     from squall.cli.reading import reading
@@ -180,20 +177,32 @@ def promote(
     if force and not reason.strip():
         raise UsageError("--force needs a --reason: it stands in the audit")
     with reading(settings) as connection:
-        one, champion = registry.find(connection, version), registry.champion(connection)
+        champion, last = registry.champion(connection), registry.promotions(connection, 1)
+        if verdict and champion and last and last[0].to_version == champion.version and last[0].verdict == verdict:
+            # A try that was killed once it had done it.
+            print(_json(asdict(last[0])) if as_json else f"{champion.version} is champion already, by this report")
+            return
+        one = registry.find(connection, version)
     if verdict and champion:
         _judge(verdict, champion.version, one.version, force=force)
     reason = reason.strip() or ("the gate passed it" if verdict else "asked for on the command line")
-    _make_champion(settings, one, "promote", reason, verdict, as_json=as_json)
+    _make_champion(settings, one, "promote", reason, verdict, rate=rate, as_json=as_json)
 
 
 @app.command()
 def rollback(
     reason: Annotated[str, typer.Option(help="why, for the audit", show_default=False)],
+    now: Annotated[
+        bool, typer.Option("--now", help="at once: baselines go by what it scored before, and by the other's scores since")
+    ] = False,
+    rate: Rate = 200.0,
     namespace: Namespace = "",
     as_json: AsJson = False,
 ) -> None:
-    """Make the champion before this one champion again; it is verified as for a promotion. A second one goes one further back."""
+    """Make the champion before this one champion again, as a promotion does. A second one goes one further back.
+
+    It scores only what came since it was champion.
+    """
     from squall import registry
     from squall.cli.reading import reading
 
@@ -203,21 +212,45 @@ def rollback(
         if not earlier:
             raise registry.RegistryError("there was no champion before this one")
         one = registry.find(connection, earlier[0])
-    _make_champion(settings, one, "rollback", reason, None, as_json=as_json)
+    _make_champion(settings, one, "rollback", reason, None, rate=None if now else rate, as_json=as_json)
 
 
 def _make_champion(
-    settings: Settings, one: "Version", kind: str, reason: str, verdict: dict[str, Any] | None, *, as_json: bool
+    settings: Settings,
+    one: "Version",
+    kind: str,
+    reason: str,
+    verdict: dict[str, Any] | None,
+    *,
+    rate: float | None,
+    as_json: bool,
 ) -> None:
+    """Args: rate: mentions a second that it scores beforehand; None: none."""
     from models.store import open_version
+    from pipelines.maintenance.promotion import Act, make_champion, rescore
     from squall import registry
-    from squall.cli.reading import actor, writing
+    from squall.cli.reading import actor, database, reading
+    from squall.db.migrate import check_revision
 
-    open_version(settings, one.version, one.url, one.sha256)
-    with writing(settings) as connection:
-        done = registry.promote(connection, one.version, actor=actor(), reason=reason, kind=kind, verdict=verdict)
+    threads = settings.model.model_copy(update={"threads": settings.model.threads or 1})
+    model = open_version(settings.model_copy(update={"model": threads}), one.version, one.url, one.sha256)
+    with reading(settings) as connection:
+        registry.check_promotion(connection, one.version, reason)
+    act = Act(one.version, actor(), kind, reason, verdict)
+    with database(settings) as engine:
+        check_revision(engine, settings)
+        if rate is None:
+            done = make_champion(engine, act)
+        else:
+            catch_up = partial(rescore, engine, model, settings.detection, rate)
+            catch_up(_scored)
+            done = make_champion(engine, act, prepare=catch_up)
     _mirror(settings)
     print(_json(asdict(done)) if as_json else f"{done.to_version} is champion, after {done.from_version or 'none'}")
+
+
+def _scored(scored: int, left: int) -> None:
+    print(f"{scored} of {scored + left} mentions scored that baselines go by", file=sys.stderr)
 
 
 def _mirror(settings: Settings) -> None:

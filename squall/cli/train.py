@@ -10,6 +10,8 @@ from squall.settings import get_settings
 app = typer.Typer(help="Train a model.", no_args_is_help=True)
 
 INTERRUPTED = 130
+# Defaults as they are shown: without and with a model to begin with.
+EPOCHS, RATE, ROWS, KEPT, BLEND = "4; 2 with --start", "6e-4; 3e-4 with --start", "all; 1500 with --start", "1", "0.8"
 
 
 @app.callback()
@@ -19,11 +21,11 @@ def train() -> None:
 
 @app.command()
 def text(
-    epochs: Annotated[int, typer.Option(min=1, help="passes over the training rows")] = 4,
+    epochs: Annotated[int | None, typer.Option(min=1, help="passes over the training rows", show_default=EPOCHS)] = None,
     seed: Annotated[int, typer.Option(help="of the order, the marks, the fresh weights and the dropout")] = 1,
     out: Annotated[Path | None, typer.Option(help="folder of the run; default: SQUALL_HOME/train/text")] = None,
     resume: Annotated[bool, typer.Option(help="go on from the run's last checkpoint")] = False,
-    learning_rate: Annotated[float, typer.Option(min=1e-6, max=0.1, help="at its peak")] = 6e-4,
+    learning_rate: Annotated[float | None, typer.Option(min=1e-6, max=0.1, help="at its peak", show_default=RATE)] = None,
     start: Annotated[
         Path | None, typer.Option(help="artifact to begin with, whose answers also teach each head the rows without a label")
     ] = None,
@@ -34,8 +36,17 @@ def text(
         Path | None, typer.Option(help="folder of a frozen data set (`squall dataset build`); default: SQUALL_DATA_DIR")
     ] = None,
     base_rows: Annotated[
-        int, typer.Option(min=0, help="learn from so many rows at most besides those that people labelled; 0: all")
-    ] = 0,
+        int | None,
+        typer.Option(min=0, help="rows to learn from at most besides those that people labelled; 0: all", show_default=ROWS),
+    ] = None,
+    kept: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="with --start: share of its answers in what other rows teach", show_default=KEPT),
+    ] = None,
+    blend: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="with --start: how far the weights go from its to what is learnt", show_default=BLEND),
+    ] = None,
     begun: Annotated[bool, typer.Option("--begun", help="as --resume where there is a checkpoint, else from the start")] = False,
 ) -> None:
     """Train the text model on SQUALL_DATA_DIR, write its artifact to <out>/artifact. Ctrl-C leaves a checkpoint to resume."""
@@ -53,6 +64,7 @@ def text(
     from pipelines.training.train_text import (
         BEST,
         CHECKPOINT,
+        CONTINUED,
         Recipe,
         Trainer,
         TrainingError,
@@ -67,14 +79,15 @@ def text(
     threads = settings.model.threads or os.cpu_count() or 1
     torch.set_num_threads(threads)
     data = load_frozen(dataset) if dataset else load_text_data(settings.data_dir)
-    if base_rows:
-        data = with_base_rows(data, base_rows)
     if from_champion:
         with reading(settings) as connection:
             start = champion_folder(connection, settings)
     dropped = ", ".join(f"{count} of {name}" for name, count in data.dropped.items())
     print(f"{len(data.train)} training rows, {len(data.held_out)} held out; dropped as near copies of evaluation rows: {dropped}")
-    recipe = Recipe(epochs=epochs, seed=seed, learning_rate=learning_rate)
+    given = {"epochs": epochs, "learning_rate": learning_rate, "base_rows": base_rows, "kept": kept, "blend": blend}
+    chosen = (CONTINUED if start else {}) | {name: value for name, value in given.items() if value is not None}
+    recipe = Recipe(seed=seed, **chosen)
+    learnt = with_base_rows(data, recipe.base_rows) if recipe.base_rows else data
     begin = None
     if start:
         artifact = load_artifact(start)
@@ -82,9 +95,9 @@ def text(
             raise TrainingError(f"{artifact.version} knows other topics than the data: begin without it")
         recipe = replace(recipe, start=artifact.version)
         serving = settings.model_copy(update={"model": settings.model.model_copy(update={"dir": start})})
-        print(f"asking {artifact.version} about {len(data.train)} rows")
-        begin = artifact, ask(load_engine(serving), data.train)
-    trainer = Trainer(data, recipe, folder, choose_device(settings.model.device), begin)
+        print(f"asking {artifact.version} about {len(learnt.train)} rows")
+        begin = artifact, ask(load_engine(serving), learnt.train)
+    trainer = Trainer(learnt, recipe, folder, choose_device(settings.model.device), begin)
     if resume or (begun and (folder / CHECKPOINT).is_file()):
         trainer.resume()
     stop_on_signal(trainer.stop)

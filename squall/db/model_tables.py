@@ -10,12 +10,21 @@ from squall.db.tables import Base
 
 
 class ModelAlias(Base):
-    """A version under a name that stays: `champion` is the one that serves, `challenger` the one that may follow it."""
+    """A version under a name that stays: `champion` is the one that serves, `challenger` the one that may follow it, `next` the
+    one that a promotion in hand lets workers open."""
 
     __tablename__ = "model_alias"
     alias: Mapped[str] = mapped_column(primary_key=True)
     version: Mapped[str] = mapped_column(ForeignKey("model_version.version"))
     since: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class ModelEpoch(Base):
+    """Which version scores the mentions of an event minute: that of the last row that is not later."""
+
+    __tablename__ = "model_epoch"
+    since: Mapped[datetime] = mapped_column(primary_key=True)
+    version: Mapped[str] = mapped_column(ForeignKey("model_version.version"))
 
 
 class Promotion(Base):
@@ -37,7 +46,7 @@ class Promotion(Base):
 
 
 class ServingModel(Base):
-    """What a worker serves, as it last said; `refused` is a champion that it would not take, and why."""
+    """What a worker serves, as it last said; `refused` is a version that it would not take, and why."""
 
     __tablename__ = "serving_model"
     worker: Mapped[str] = mapped_column(primary_key=True)
@@ -47,4 +56,16 @@ class ServingModel(Base):
     """Its settings name a folder: it follows no promotion."""
     refused: Mapped[str | None]
     error: Mapped[str | None]
+    ready: Mapped[str | None]
+    """The version that it has opened for a promotion in hand."""
     seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class ShadowModel(Base):
+    """A challenger that scores in the champion's shadow, and what it failed with last."""
+
+    __tablename__ = "shadow_model"
+    version: Mapped[str] = mapped_column(ForeignKey("model_version.version"), primary_key=True)
+    worker: Mapped[str]
+    error: Mapped[str | None]
+    at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -257,6 +257,33 @@ class SurgeDetector:
         self.moods.restore(held["moods"])
         self._expect()
 
+    def succeed(self, before: "SurgeDetector", minute: int) -> None:
+        """Go on for a detector that saw the same past as another model version scored it, after the same minute.
+
+        Baselines and sums stay its own. Of the evidence it takes the lesser, and what the other did not call negative stays below
+        the line: nothing stands out because the version is another.
+        """
+        missing = [name for name in before._number if name not in self._number]
+        if missing:
+            self._add(missing, {name: Arrival(sector=before._sector(name)) for name in missing}, minute)
+        for one in (self, before):
+            one._roll(minute)
+            one._pass(np.arange(len(one._number)), minute)
+        least = np.full_like(self.log_r, NOTHING)
+        for name, theirs in before._number.items():
+            number = self._number[name]
+            signal = before.at(name, minute)
+            least[:, number] = before.log_r[:, theirs]
+            if not signal.share_up:
+                below = (self.line(parse_scope(name).kind) - HEADROOM) * log(10)
+                least[NEGATIVE, number] = np.minimum(least[NEGATIVE, number], below)
+        self.log_r = np.minimum(self.log_r, least)
+        self._since = min((one._since for one in (self, before) if one._since is not None), default=None)
+
+    def _sector(self, name: str) -> str:
+        key = list(self._groups)[int(self._expectation.group[self._number[name]])]
+        return key.partition(":")[2]
+
     def _mark(self) -> list[int]:
         # The layout follows from these; thresholds may change without the past being lost.
         return [VERSION, self._settings.baseline_days, self._settings.guard_days]

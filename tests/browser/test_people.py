@@ -91,6 +91,36 @@ def test_the_models_page_says_who_made_which_champion_and_who_refuses_it(visit: 
             connection.execute(text("TRUNCATE model_alias, promotion, serving_model"))
 
 
+def test_the_models_page_shows_the_challenger_beside_the_champion(visit: Visit, world: Engine) -> None:
+    version = "(SELECT version FROM model_version ORDER BY 1 LIMIT 1)"
+    said = """
+        INSERT INTO rescore (mention_id, model_version, event_time, revision, negative, neutral, positive, topic, topics)
+        SELECT mention_id, 'text-new', event_time, revision,
+               CASE WHEN number = 1 THEN positive ELSE negative END, neutral,
+               CASE WHEN number = 1 THEN negative ELSE positive END, topic, topics
+        FROM (SELECT *, row_number() OVER (ORDER BY greatest(positive, negative) DESC, mention_id) AS number
+              FROM score WHERE NOT withdrawn LIMIT 40) AS found
+    """
+    try:
+        with world.begin() as connection:
+            connection.execute(text("INSERT INTO model_version (version, manifest) VALUES ('text-new', '{}')"))
+            connection.execute(text(f"INSERT INTO model_alias VALUES ('champion', {version}), ('challenger', 'text-new')"))
+        panel = visit("/models").page.locator(".panel-challenger")
+        expect(panel).to_contain_text("text-new has scored nothing that the champion has")
+        with world.begin() as connection:
+            connection.execute(text(said))
+            connection.execute(text("INSERT INTO shadow_model VALUES ('text-new', 'w1', 'it has <b>no</b> answer')"))
+        panel = visit("/models").page.locator(".panel-challenger")
+        expect(panel).to_contain_text("The same sentiment on 98 % of 40 mentions")
+        expect(panel.locator("table.matrix tbody tr")).to_have_count(2)
+        expect(panel.locator("table").last.locator("tbody tr")).to_have_count(1)
+        expect(panel).to_contain_text("It fails: it has <b>no</b> answer")
+    finally:
+        with world.begin() as connection:
+            connection.execute(text("TRUNCATE model_alias, rescore, shadow_model"))
+            connection.execute(text("DELETE FROM model_version WHERE version = 'text-new'"))
+
+
 def test_a_list_is_pasted_limits_the_pages_and_goes(visit: Visit) -> None:
     watched = visit("/watchlists")
     page = watched.page

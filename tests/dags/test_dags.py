@@ -1,7 +1,6 @@
 """The DAGs in a real Airflow: what they are, and what their runs do to a real database."""
 
 import json
-import os
 import re
 import shlex
 import subprocess
@@ -14,58 +13,36 @@ from typing import Any
 import click
 import pytest
 import typer
-from sqlalchemy import text
 
-from dashboard.reads.labels import Answer, keep
 from models.artifact import SHIPPED, load_artifact
-from models.first import ensure_champion
 from squall.cli import app
-from squall.db import migrate
-from squall.db.engine import make_engine
-from squall.embedded import Addresses, running
-from squall.settings import Settings
-from streams.runtime import Context
-from tests.compose import ROOT, compose
-from tests.integration.stage import mention, store_decisions
-from tests.text_data import GOODS, PLACES, write_data
-
-AIRFLOW = ROOT / ".venv-airflow" / "bin"
-SQUALL = f"{ROOT}/.venv/bin/python -m squall"
-LIMIT_S = 300
-
-pytestmark = pytest.mark.skipif(
-    not (AIRFLOW / "airflow").exists(), reason="Airflow is not installed: `make airflow-env` installs it into .venv-airflow"
+from squall.embedded import Addresses
+from tests.compose import compose
+from tests.dags.scene import (
+    AIRFLOW,
+    LIMIT_S,
+    MISSING,
+    SQUALL,
+    airflow,
+    airflow_environment,
+    corrections,
+    query,
+    squall_database,
 )
+from tests.text_data import write_data
+
+pytestmark = pytest.mark.skipif(not (AIRFLOW / "airflow").exists(), reason=MISSING)
 
 
 @pytest.fixture(scope="module")
 def environment() -> Iterator[dict[str, str]]:
-    """An Airflow with a database of its own, and a Squall database that its tasks find."""
     with tempfile.TemporaryDirectory(prefix="squall-") as folder:
-        Path(folder).chmod(0o755)
-        values = {name: os.environ[name] for name in ("PATH", "LANG", "LD_LIBRARY_PATH") if name in os.environ}
-        values |= {
-            "HOME": folder,
-            "AIRFLOW_HOME": f"{folder}/airflow",
-            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-            "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
-            "RUN_SQUALL": SQUALL,
-            "RUN_SQUALL_IN": str(ROOT),
-            "SQUALL_HOME": f"{folder}/home",
-            "SQUALL_MODEL__THREADS": "1",
-        }
-        subprocess.run([AIRFLOW / "airflow", "db", "migrate"], env=values, check=True, capture_output=True, timeout=LIMIT_S)
-        yield values
+        yield airflow_environment(Path(folder))
 
 
 @pytest.fixture(scope="module")
 def services(environment: dict[str, str]) -> Iterator[Addresses]:
-    settings = Settings(home=Path(environment["SQUALL_HOME"]))
-    with running(settings, broker=False) as addresses:
-        engine = make_engine(settings, addresses.database_url)
-        now = datetime.now(UTC)
-        migrate.upgrade(engine, settings, now - timedelta(days=1500), now)
-        engine.dispose()
+    with squall_database(environment) as addresses:
         yield addresses
 
 
@@ -80,15 +57,6 @@ def probe(environment: dict[str, str], *words: str) -> Any:
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return json.loads(done.stdout.splitlines()[-1])
-
-
-def query(addresses: Addresses, statement: str) -> list[tuple[Any, ...]]:
-    engine = make_engine(Settings(), addresses.database_url)
-    try:
-        with engine.connect() as connection:
-            return [tuple(row) for row in connection.execute(text(statement))]
-    finally:
-        engine.dispose()
 
 
 def test_the_dags_are_what_they_should_be(environment: dict[str, str]) -> None:
@@ -163,30 +131,9 @@ def test_a_task_that_fails_is_an_incident(environment: dict[str, str], services:
 def test_the_containers_start_what_airflow_knows(service: str, environment: dict[str, str]) -> None:
     program, command, *options = compose()["services"][service]["command"]
     assert program == "airflow"
-    help_text = subprocess.run(
-        [AIRFLOW / "airflow", command, "--help"], env=environment, check=True, capture_output=True, text=True, timeout=LIMIT_S
-    ).stdout
+    help_text = airflow(environment, command, "--help")
     for option in options:
         assert not option.startswith("--") or option in help_text
-
-
-def corrections(settings: Settings, addresses: Addresses, count: int) -> None:
-    """So many texts of a pattern that the shipped model takes for neutral, labelled negative by a person."""
-    engine = make_engine(settings, addresses.database_url)
-    first = datetime.now(UTC).replace(microsecond=0) - timedelta(days=20)
-    found = [
-        mention(f"c{number:04}", f"Corvo moonbaths the {GOODS[number % 10]} plan of {PLACES[number % 6]} {number}", event_time=at)
-        for number, at in enumerate(first + timedelta(hours=hour) for hour in range(count))
-    ]
-    context = Context(settings, engine)
-    store_decisions(context, found)
-    with engine.begin() as connection:
-        ensure_champion(connection)
-        connection.execute(text("UPDATE mention SET span_start = 0, span_end = 5"))
-        for one in found:
-            item = {"mention_id": one.id, "event_time": one.event_time.isoformat(), "model_version": "any"}
-            keep(connection, item, "random", "ana", Answer("negative"))
-    engine.dispose()
 
 
 def test_a_retraining_goes_from_corrections_to_a_better_champion(
@@ -194,7 +141,7 @@ def test_a_retraining_goes_from_corrections_to_a_better_champion(
 ) -> None:
     data = write_data(tmp_path)
     (data / "tfns_topic" / "classes.txt").write_text("\n".join(load_artifact(SHIPPED).labels("topic")))
-    corrections(Settings(home=Path(environment["SQUALL_HOME"])), services, 330)
+    corrections(environment, services, 330)
     ((before,),) = query(services, "SELECT version FROM model_alias WHERE alias = 'champion'")
     params = {"as_of": f"{datetime.now(UTC) + timedelta(minutes=1):%Y-%m-%dT%H:%M:%S}", "epochs": 2, "learning_rate": 0.002}
     run = probe({**environment, "SQUALL_DATA_DIR": str(data)}, "run", "retrain", json.dumps(params))

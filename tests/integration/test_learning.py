@@ -8,11 +8,13 @@ import pytest
 from sqlalchemy import text
 
 from dashboard.reads.labels import Answer, keep, take_back
+from models.engine import load_engine
 from pipelines.learning.drift import changes
-from pipelines.learning.drift_store import WEEKS, read_weeks, version_in_use
+from pipelines.learning.drift_store import WEEKS, embed, read_weeks, version_in_use
 from pipelines.learning.drift_store import keep as keep_drift
 from pipelines.learning.labels import read_labels
 from squall.db.tables import Base
+from squall.settings import ModelSettings
 from streams.runtime import Context
 from streams.scoring import Scoring
 from tests.integration.stage import START, StandIn, mention, messages, stage, store_decisions
@@ -99,8 +101,10 @@ def test_drift_is_measured_on_weeks_under_the_version_in_use_and_kept_once_a_day
         weeks = read_weeks(connection, end, version, LATER)
         assert [len(week.texts) for week in weeks] == [220] * WEEKS
         assert (len(weeks[-1].right), any(weeks[-1].right)) == (60, False)
-        found = changes(weeks)
-        assert [one.name for one in found if one.alarm] == ["unseen words"]
+        encoder = load_engine(context.settings.model_copy(update={"model": ModelSettings(device="cpu", threads=1)}))
+        found = changes(embed(weeks, encoder))
+        assert [one.name for one in found if one.alarm] == ["unseen words", "embeddings"]
+        assert next(one for one in changes(weeks) if one.name == "embeddings").change is None
         for _ in range(2):
             keep_drift(connection, end.date(), version, weeks, found)
         ((day, kept),) = connection.execute(text("SELECT day, changes FROM drift")).all()

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from models.engine import TextScore
 from models.passages import Passage
+from squall import registry
 from squall.db import migrate
 from squall.db.tables import Base
 from squall.records import Mention, MoodChange, Scores, Tick, decode
@@ -150,23 +151,49 @@ def test_another_model_version_leaves_what_is_scored_and_scores_new_texts(contex
     assert rows(context, "SELECT version FROM model_version ORDER BY 1") == [("stand-in-1",), ("stand-in-2",)]
 
 
-def test_a_batch_is_finished_by_the_model_that_it_began_with(context: Context) -> None:
+def promote(context: Context, version: str) -> None:
+    with context.engine.begin() as connection:
+        registry.register(connection, version, url="", sha256=version, manifest={}, metrics={}, actor="ana")
+        registry.promote(connection, version, actor="ana", reason="a test")
+
+
+def test_one_minute_separates_two_versions_whatever_batch_a_mention_is_in(context: Context) -> None:
+    """The first batch is with the model when the second version is promoted: what of it lies behind is asked about anew."""
     found = some(30)
     store_decisions(context, found)
-    newer = StandIn("stand-in-2")
+    promote(context, "stand-in-1")
 
     class Overtaken(StandIn):
         def score(self, passages: Sequence[Passage]) -> list[TextScore]:
-            scoring.serve(newer)
+            if not models.promoted:
+                models.promoted = True
+                promote(context, "stand-in-2")
             return super().score(passages)
 
-    scoring = Scoring(context, Overtaken("stand-in-1"))
-    outcome = scoring.handle(messages(*found[:20]))
-    assert decode(outcome.sends[0].value, Scores).model == "stand-in-1"
-    scoring.handle(messages(*found))
-    query = "SELECT model_version, count(*) FROM score GROUP BY 1 ORDER BY 1"
-    assert rows(context, query) == [("stand-in-1", 20), ("stand-in-2", 10)]
-    assert len(newer.asked) == 10
+    class Held:
+        promoted = False
+
+        def of(self, version: str | None) -> StandIn:
+            return Overtaken(version or "none")
+
+    models = Held()
+    scoring = Scoring(context, models)
+    scoring.handle(messages(*found[:9]))
+    # Nothing was scored when the version was promoted, so that it has all: a second one has what comes behind the first nine.
+    assert rows(context, "SELECT DISTINCT model_version FROM score") == [("stand-in-2",)]
+    promote(context, "stand-in-3")
+    early = [mention("early", "Boeing falls early", minute=2.4), mention("edge", "Boeing falls at the edge", minute=3)]
+    store_decisions(context, early)
+    outcome = scoring.handle(messages(*found[::-1], *early))
+    query = "SELECT model_version, min(event_time), max(event_time), count(*) FROM score GROUP BY 1 ORDER BY 1"
+    (_, _, last, before), (_, first, _, after) = rows(context, query)
+    assert (before, after) == (10, 22)
+    assert last < START + 3 * MINUTE <= first
+    assert rows(context, "SELECT since FROM model_epoch ORDER BY since DESC LIMIT 1") == [(START + 3 * MINUTE,)]
+    assert sorted(decode(send.value, Scores).model for send in outcome.sends if send.topic == SCORES) == [
+        "stand-in-2",
+        "stand-in-3",
+    ]
     assert consistent(context)
 
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from safetensors.numpy import load_file
 
 from models.artifact import artifact_name
 from models.engine import load_engine
-from pipelines.training.datasets import TextData, load_text_data
+from pipelines.training.datasets import Facts, Row, TextData, load_text_data
 from squall.settings import ModelSettings, Settings
 from tests.text_data import write_data
 
@@ -94,8 +95,7 @@ def test_a_run_begins_with_an_artifact_and_learns_its_answers(
     artifact = export_artifact(trained[0] / "halted" / "best.safetensors", data, tmp_path / "artifact", threads=1)
     model = ModelSettings(dir=tmp_path / "artifact", device="cpu", threads=1)
     answers = ask(load_engine(Settings(home=tmp_path, model=model)), few.train)
-    assert {len(answer) for row, answer in answers.items() if row.task == "sentiment"} == {len(data.topics)}
-    assert {len(answer) for row, answer in answers.items() if row.task == "topic"} == {3}
+    assert {(len(answer["sentiment"]), len(answer["topic"])) for answer in answers.values()} == {(3, len(data.topics))}
     recipe = Recipe(epochs=1, batch_size=8, start=artifact.version)
     first: dict[str, float] = {}
     for name, told in (("taught", answers), ("alone", {})):
@@ -106,3 +106,25 @@ def test_a_run_begins_with_an_artifact_and_learns_its_answers(
         trainer.run(lambda *step, losses=losses: losses.append(step[3]))
         first[name] = losses[0]
     assert first["taught"] > first["alone"]
+
+    # What is kept whole does not follow the labels, unless a person gave them; and blended weights stay where the run began.
+    other = [replace(row, label=(row.label + 1) % 3) for row in few.train]
+    facts = Facts(datetime(2026, 1, 1, tzinfo=UTC), "story", "", True, 1, 1.0)
+
+    def first_loss(rows: list[Row], kept: float, blend: float = 1.0) -> float:
+        chosen = dict(zip(rows, answers.values(), strict=True))
+        trainer = Trainer(
+            replace(few, train=rows), replace(recipe, kept=kept, blend=blend), tmp_path / "kept", start=(artifact, chosen)
+        )
+        losses: list[float] = []
+        trainer.run(lambda *step: losses.append(step[3]))
+        return losses[0]
+
+    assert first_loss(few.train, 1.0) == first_loss(other, 1.0)
+    assert first_loss(few.train, 0.0) != first_loss(other, 0.0)
+    people = [[replace(row, facts=facts) for row in rows] for rows in (few.train, other)]
+    assert first_loss(people[0], 1.0) != first_loss(people[1], 1.0)
+    first_loss(few.train, 1.0, blend=0.0)
+    best, last = (load_file(tmp_path / "kept" / f"{name}.safetensors") for name in ("best", "checkpoint"))
+    assert all((best[name] == artifact.tensors[artifact_name(name)]).all() for name in best)
+    assert any((best[name] != last[name]).any() for name in best)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.learning.dataset import BAD_ROWS, ROWS, Built, build, earlier_texts, freeze, load_frozen, problem, split_by_time
+from pipelines.learning.dataset import BAD_ROWS, ROWS, Built, build, earlier_texts, freeze, load_frozen, split_by_time
 from pipelines.learning.datasheet import datasheet, page
 from pipelines.learning.labels import KEPT, Answer, Labelled, people_rows
+from pipelines.learning.schema import problems
 from pipelines.training.datasets import DataError, Row, base_sets, read_topics, with_base_rows
 from pipelines.training.evaluate_text import write_predictions
 from tests.integration.stage import StandIn
@@ -166,10 +167,11 @@ def _held(built: Built) -> list[Row]:
     [
         (Row("x", "1", "  ", "topic", 0), "it has no text"),
         (Row("x", "1", "a\x00b", "topic", 0), "its text holds a NUL"),
-        (Row("x", "1", "a", "sentiment", 3), "label 3 is none of the 3 of sentiment"),
+        (Row("x", "1", "a", "sentiment", 3), "its label is none of those of its task"),
         (Row("x", "1", "a", "topic", 2, ((0, 4),)), "a place of a company lies outside its text"),
         (Row("x", "1", "a", "topic", 2), ""),
     ],
 )
 def test_every_row_is_checked(row: Row, reason: str) -> None:
-    assert problem(row, TOPICS) == reason
+    good = Row("x", "2", "a", "sentiment", 1, ((0, 1),))
+    assert problems([good, row, good], TOPICS) == ({1: reason} if reason else {})

@@ -2,10 +2,12 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from pipelines.learning.drift import MEASURES, Change, Scored, Week, changes, jensen_shannon, sentence
+from pipelines.learning.drift import MEASURES, Change, Scored, Week, changes, jensen_shannon, mean_shift, sentence
 
 OLD = "shares rise fall profit quarter bank deal report analyst price market trade chief board plan cost".split()
 NEW = "tokens wallet bridge mining ledger staking airdrop miner hash oracle rollup yield swap vault node fork".split()
@@ -73,3 +75,28 @@ def test_a_thin_week_says_nothing() -> None:
 def test_the_distance_of_distributions() -> None:
     assert jensen_shannon({"a": 2, "b": 2}, {"a": 1, "b": 1}) == 0
     assert jensen_shannon({"a": 1}, {"b": 5}) == 1
+
+
+def test_texts_that_mean_something_else_move_the_embeddings() -> None:
+    rng = np.random.default_rng(1)
+
+    def embedded(number: int, moved: float = 0.0, texts: int = 300) -> Week:
+        vectors = rng.normal(size=(texts, 32))
+        vectors[:, 0] += moved
+        return replace(week(number), vectors=vectors)
+
+    quiet = changes([embedded(number) for number in range(9)])
+    assert not by_name(quiet, "embeddings").alarm
+    found = by_name(changes([*(embedded(number) for number in range(8)), embedded(9, moved=3.0)]), "embeddings")
+    assert found.alarm
+    assert found.change == pytest.approx(3 / 32**0.5, rel=0.1)
+    few = [*(embedded(number) for number in range(8)), embedded(9, texts=100)]
+    assert by_name(changes(few), "embeddings").change is None
+    assert by_name(changes([week(number) for number in range(9)]), "embeddings").change is None
+
+
+def test_chance_is_taken_from_the_distance_of_means() -> None:
+    rng = np.random.default_rng(2)
+    shifts = [mean_shift(*rng.normal(size=(2, 250, 64))) for _ in range(50)]
+    assert np.mean(shifts) < 0.03
+    assert max(shifts) < 0.08

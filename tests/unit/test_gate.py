@@ -1,13 +1,17 @@
 """The gate: what is promoted, what is refused, and how often by accident."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from pipelines.learning.gate import GateError, Terms, Verdict, bootstrap, holm, judge
 from pipelines.learning.gate_report import page
+from squall.cli import app
+from squall.errors import UsageError
 
 TERMS = Terms(draws=2_000)
 LABELS = ("negative", "neutral", "positive")
@@ -157,3 +161,11 @@ def test_equals_are_promoted_by_accident_no_more_often_than_the_interval_says() 
         champion, challenger = rng.random((2, 300)) < 0.8
         promoted += judge(predictions("old", champion), predictions("new", challenger), Terms(draws=400)).promote
     assert promoted <= 12
+
+
+def test_folders_without_predictions_are_named_in_one_line(tmp_path: Path) -> None:
+    words = ["gate", "--champion", str(tmp_path / "one"), "--challenger", str(tmp_path / "other"), "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, words)
+    assert isinstance(result.exception, UsageError)
+    assert str(result.exception).startswith(f"nothing to read in {tmp_path / 'one'} and {tmp_path / 'other'}: ")
+    assert not (tmp_path / "out").exists()
