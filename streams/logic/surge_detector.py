@@ -260,8 +260,8 @@ class SurgeDetector:
     def succeed(self, before: "SurgeDetector", minute: int) -> None:
         """Go on for a detector that saw the same past as another model version scored it, after the same minute.
 
-        Baselines and sums stay its own. Of the evidence it takes the lesser, and what the other did not call negative stays below
-        the line: nothing stands out because the version is another.
+        Baselines and sums stay its own. Of the evidence it takes the lesser, and begins below the line what only one of both calls
+        negative: nothing stands out because the version is another.
         """
         missing = [name for name in before._number if name not in self._number]
         if missing:
@@ -272,11 +272,11 @@ class SurgeDetector:
         least = np.full_like(self.log_r, NOTHING)
         for name, theirs in before._number.items():
             number = self._number[name]
-            signal = before.at(name, minute)
+            negative = [one.at(name, minute).share_up for one in (self, before)]
             least[:, number] = before.log_r[:, theirs]
-            if not signal.share_up:
-                below = (self.line(parse_scope(name).kind) - HEADROOM) * log(10)
-                least[NEGATIVE, number] = np.minimum(least[NEGATIVE, number], below)
+            below = (self.line(parse_scope(name).kind) - HEADROOM) * log(10)
+            held = [] if all(negative) else [NEGATIVE, VOLUME] if any(negative) else [NEGATIVE]
+            least[held, number] = np.minimum(least[held, number], below)
         self.log_r = np.minimum(self.log_r, least)
         self._since = min((one._since for one in (self, before) if one._since is not None), default=None)
 

@@ -12,7 +12,7 @@ from squall import cli
 from squall.settings import get_settings
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
-NAMED = sorted({" ".join(found) for found in re.findall(r"\bsquall ([a-z]+)(?: ([a-z]+))?\b", README)} - {"classify headlines"})
+NAMED = sorted({" ".join(found) for found in re.findall(r"\bsquall ([a-z][a-z-]*)(?: ([a-z]+))?\b", README)} - {"classify headlines"})
 NOT_COMMANDS = {"reading"}
 
 
@@ -27,7 +27,7 @@ def test_a_command_that_is_named_explains_itself(words: str) -> None:
 
 def test_every_module_of_commands_is_reachable() -> None:
     shown = CliRunner().invoke(cli.app, ["--help"]).output
-    modules = {module.name for module in pkgutil.iter_modules(cli.__path__)} - NOT_COMMANDS
+    modules = {module.name.replace("_", "-") for module in pkgutil.iter_modules(cli.__path__)} - NOT_COMMANDS
     assert modules
     assert [name for name in sorted(modules) if not re.search(rf"│ {name}\b", shown)] == []
 
