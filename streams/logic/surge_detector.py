@@ -260,8 +260,8 @@ class SurgeDetector:
     def succeed(self, before: "SurgeDetector", minute: int) -> None:
         """Go on for a detector that saw the same past as another model version scored it, after the same minute.
 
-        Baselines and sums stay its own. Of the evidence it takes the lesser, and begins below the line what only one of both calls
-        negative: nothing stands out because the version is another.
+        Baselines and sums stay its own. Of the evidence it takes the lesser, and what one of both alone calls negative begins
+        below the line: nothing stands out because the version is another.
         """
         missing = [name for name in before._number if name not in self._number]
         if missing:

@@ -44,11 +44,11 @@ def fresh() -> Iterator[None]:
 def test_a_chart_is_read_once_and_says_by_which_version(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(component, "load_chart_reader", Model)
     reader = Charts()
-    assert component.chart_words(reader, "a") == ("The price rises.", "chart-1-abc")  # type: ignore[arg-type]
-    assert component.chart_words(reader, "a") == ("The price rises.", "chart-1-abc")  # type: ignore[arg-type]
+    assert component.chart_words(reader, "a") == ("The price rises.", "chart-1-abc")
+    assert component.chart_words(reader, "a") == ("The price rises.", "chart-1-abc")
     assert reader.asked == 1
-    assert component.chart_words(reader, "broken") is None  # type: ignore[arg-type]
-    assert component.chart_words(reader, "none") is None  # type: ignore[arg-type]
+    assert component.chart_words(reader, "broken") is None
+    assert component.chart_words(reader, "none") is None
 
 
 def test_without_a_model_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,4 +56,4 @@ def test_without_a_model_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
         raise ArtifactError("no chart model")
 
     monkeypatch.setattr(component, "load_chart_reader", missing)
-    assert component.chart_words(Charts(), "a") is None  # type: ignore[arg-type]
+    assert component.chart_words(Charts(), "a") is None

@@ -12,7 +12,9 @@ from squall import cli
 from squall.settings import get_settings
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
-NAMED = sorted({" ".join(found) for found in re.findall(r"\bsquall ([a-z][a-z-]*)(?: ([a-z]+))?\b", README)} - {"classify headlines"})
+NAMED = sorted(
+    {" ".join(found) for found in re.findall(r"\bsquall ([a-z][a-z-]*)(?: ([a-z]+))?\b", README)} - {"classify headlines"}
+)
 NOT_COMMANDS = {"reading"}
 
 

@@ -189,7 +189,7 @@ def test_a_scope_that_should_speak_by_its_calendar_and_does_not_is_silent() -> N
 def test_quiet_news_is_seldom_silence() -> None:
     days, scopes = 30, 20
     detector = SurgeDetector(SETTINGS)
-    found = set()
+    found: set[tuple[str, int]] = set()
     hour = START // HOUR
     for minute, arrivals in quiet_news(12, scopes, days, rate=8.0, wander=0.25).items():
         while hour < minute // HOUR:
