@@ -14,7 +14,7 @@ from dashboard.components.panels import code, empty, page
 from dashboard.components.span import span_control
 from dashboard.context import Context, asked, first_range, limit_to, stretch, viewer
 from dashboard.reads import stories as reads
-from dashboard.reads.meaning import NEAREST, nearest, vectors_of
+from dashboard.reads.meaning import NEAREST, NEAREST_FILTERED, nearest, vectors_of
 from dashboard.reads.stories import Found, ItemRow, StoryRow
 from dashboard.scopes import MARKET, Names
 from squall import registry
@@ -151,13 +151,14 @@ def register(app: Dash, context: Context) -> None:
         )
         most = min(MOST, PAGE * (1 + (more or 0)))
         near: Near | None = None
+        wide = NEAREST_FILTERED if query.filtered else NEAREST
         if mode == MEANING and plain:
             try:
-                near = _near(context, plain, query)
+                near = _near(context, plain, query, wide)
             except UserError as error:
                 return empty("The search by meaning does not work.", f"{error}. By words works."), "", True
             query = replace(query, words="", among=list(near.closeness))
-        answer = reads.search(reader, query, NEAREST if near else most)
+        answer = reads.search(reader, query, wide if near else most)
         if not answer.rows:
             among = f"None of the newest {formats.count(reads.READ)} items with these words does. " if answer.cut else ""
             return empty("No story fits.", f"{among}Widen the range, take a filter away, or use other words."), "", True
@@ -166,7 +167,7 @@ def register(app: Dash, context: Context) -> None:
         shown = [_story(row, items.get(row.id, []), names, near.closeness[row.id] if near else None) for row in rows]
         if near:
             said = f"the nearest {formats.count(len(rows))} of {formats.plural(near.compared, 'story', 'stories')}"
-            return shown, said, len(rows) == len(answer.rows)
+            return shown, said, len(rows) == min(MOST, len(answer.rows))
         return shown, _said(answer), len(rows) >= min(MOST, rows[0].stories)
 
     clientside(
@@ -190,7 +191,7 @@ class Near:
     compared: int
 
 
-def _near(context: Context, words: str, query: reads.Search) -> Near:
+def _near(context: Context, words: str, query: reads.Search, most: int) -> Near:
     version = vectors_of(context.reader)
     if version is None:
         return Near({}, 0)
@@ -199,7 +200,7 @@ def _near(context: Context, words: str, query: reads.Search) -> Near:
     vector, model = context.explainer.meaning(words, registered)
     if model != version:
         raise UserError(f"the stored vectors are of {version}, which is not here: run `squall embed` again")
-    return Near(*nearest(context.reader, vector, version, query.start, query.stop))
+    return Near(*nearest(context.reader, vector, version, query.start, query.stop, most))
 
 
 def _said(answer: Found) -> str:

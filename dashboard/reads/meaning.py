@@ -13,6 +13,8 @@ NEWEST = 10_000
 """Stories that are compared: the newest that began in the range."""
 NEAREST = 100
 """Stories that an answer holds at most."""
+NEAREST_FILTERED = 2_000
+"""The same where filters choose among them afterwards."""
 NAMES_FOR_S = 60.0
 
 _AMONG = """
@@ -38,9 +40,9 @@ def vectors_of(reader: Reader) -> str | None:
 
 
 def nearest(
-    reader: Reader, asked: NDArray[np.float32], version: str, start: datetime, stop: datetime
+    reader: Reader, asked: NDArray[np.float32], version: str, start: datetime, stop: datetime, most: int = NEAREST
 ) -> tuple[dict[str, float], int]:
-    """The stories that are nearest, by id, with their cosine; and how many were compared.
+    """The `most` stories that are nearest, by id, with their cosine; and how many were compared.
 
     Exact, by pgvector where the database has it.
 
@@ -50,13 +52,13 @@ def nearest(
     values = {"version": version, "start": start, "stop": stop, "newest": NEWEST}
     if has_pgvector(reader):
         told = "[" + ",".join(map(repr, asked.tolist())) + "]"
-        rows = reader.dicts(_BY_PGVECTOR, **values, asked=told, nearest=NEAREST)
+        rows = reader.dicts(_BY_PGVECTOR, **values, asked=told, nearest=most)
         return {row["story_id"]: float(row["closeness"]) for row in rows}, rows[0]["compared"] if rows else 0
     rows = reader.dicts(_VECTORS, **values)
     if not rows:
         return {}, 0
     closeness = _matrix([row["vector"] for row in rows]) @ asked
-    order = sorted(range(len(rows)), key=lambda place: (-closeness[place], rows[place]["story_id"]))[:NEAREST]
+    order = sorted(range(len(rows)), key=lambda place: (-closeness[place], rows[place]["story_id"]))[:most]
     return {rows[place]["story_id"]: float(closeness[place]) for place in order}, len(rows)
 
 

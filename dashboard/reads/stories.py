@@ -33,6 +33,11 @@ class Search:
     among: Sequence[str] | None = None
     """Ids of the stories in which it is looked for; None: in all."""
 
+    @property
+    def filtered(self) -> bool:
+        """Whether more than words and a range choose."""
+        return bool(self.topic or self.mood or self.source) or self.companies is not None
+
 
 @dataclass(frozen=True)
 class StoryRow:
