@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ BASE_VERSION = "0.1.0"
 BASE_WEIGHTS = "model.safetensors"
 TOKENIZER = "tokenizer.json"
 RANGES = "ranges."
+NEEDED = ("name", "base", "labels", "lora", "max_tokens", "temperatures")
 
 
 class ArtifactError(UserError):
@@ -132,10 +134,8 @@ def load_artifact(folder: Path) -> Artifact:
     """
     from safetensors.numpy import load
 
-    manifest = _read_manifest(folder)
-    for name, expected in manifest["files"].items():
-        if sha256(folder / name) != expected:
-            raise ArtifactError(f"{folder / name} is damaged (its SHA-256 is not the manifest's): restore or retrain it")
+    absent = f"no model in {folder}: train one with `squall train text`, or set SQUALL_MODEL__DIR"
+    manifest = read_manifest(folder, NEEDED, FORMAT, absent)
     tensors = load((folder / WEIGHTS).read_bytes())
     hidden = tensors["topic.weight"].shape[1]
     for head, inputs in (("sentiment", 2 * hidden), ("topic", hidden)):
@@ -170,19 +170,32 @@ def write_artifact(folder: Path, manifest: dict[str, Any], tensors: dict[str, Ar
     return load_artifact(folder)
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
+def read_manifest(folder: Path, needed: Iterable[str], form: int, absent: str) -> dict[str, Any]:
+    """An artifact's manifest, with what is needed in it, after the hash of every file that it names was found right.
+
+    Args:
+        form: the format that this version of Squall reads.
+        absent: what to say where there is none.
+
+    Raises:
+        ArtifactError: it is missing, damaged, of another format, or a file is not what it says.
+    """
     path = folder / MANIFEST
     try:
         manifest: dict[str, Any] = json.loads(path.read_text())
     except FileNotFoundError:
-        raise ArtifactError(f"no model in {folder}: train one with `squall train text`, or set SQUALL_MODEL__DIR") from None
+        raise ArtifactError(absent) from None
+    except OSError as error:
+        raise ArtifactError(f"cannot read {path}: {error.strerror}") from None
     except ValueError as error:
         raise ArtifactError(f"{path} is not JSON: {error}") from None
-    needed = {"name", "format", "base", "files", "labels", "lora", "max_tokens", "temperatures"}
-    if missing := needed - (manifest.keys() if isinstance(manifest, dict) else set()):
+    if missing := {*needed, "format", "files"} - (manifest.keys() if isinstance(manifest, dict) else set()):
         raise ArtifactError(f"{path} lacks {', '.join(sorted(missing))}")
-    if manifest["format"] != FORMAT:
-        raise ArtifactError(f"{path} has format {manifest['format']}; this version of Squall reads format {FORMAT}")
+    if manifest["format"] != form:
+        raise ArtifactError(f"{path} has format {manifest['format']}; this version of Squall reads format {form}")
     if WEIGHTS not in manifest["files"]:
         raise ArtifactError(f"{path} names no hash for {WEIGHTS}")
+    for name, expected in manifest["files"].items():
+        if sha256(folder / name) != expected:
+            raise ArtifactError(f"{folder / name} is damaged (its SHA-256 is not the manifest's): restore or retrain it")
     return manifest

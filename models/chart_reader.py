@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from models.artifact import MANIFEST, WEIGHTS, ArtifactError, sha256
+from models.artifact import MANIFEST, WEIGHTS, ArtifactError, read_manifest, sha256
 from models.chart_graph import build_chart_graph
 from models.chart_image import read_image
 from models.engine_onnx import session
@@ -21,7 +21,7 @@ Array = np.ndarray[Any, Any]
 
 FORMAT = 1
 SHIPPED = Path(__file__).parent / "weights" / "chart"
-NEEDED = ("name", "format", "attributes", "temperatures", "trusted", "files")
+NEEDED = ("name", "attributes", "temperatures", "trusted")
 HEAD = "heads.{}.weight"
 CLAUSES = {
     "trend": ("the price falls", "the price goes sideways", "the price rises"),
@@ -98,20 +98,8 @@ def load_chart_reader(folder: Path = SHIPPED) -> ChartReader:
     """
     from safetensors.numpy import load
 
-    path = folder / MANIFEST
-    try:
-        manifest = json.loads(path.read_text())
-    except OSError:
-        raise ArtifactError(f"no chart model in {folder}: train one with `squall train chart`") from None
-    except ValueError as error:
-        raise ArtifactError(f"{path} is not JSON: {error}") from None
-    if missing := [name for name in NEEDED if name not in manifest]:
-        raise ArtifactError(f"{path} lacks {', '.join(missing)}")
-    if manifest["format"] != FORMAT:
-        raise ArtifactError(f"{path} has format {manifest['format']}; this version of Squall reads format {FORMAT}")
-    digest = sha256(folder / WEIGHTS)
-    if digest != manifest["files"].get(WEIGHTS):
-        raise ArtifactError(f"{folder / WEIGHTS} is damaged (its SHA-256 is not the manifest's): restore or retrain it")
+    absent = f"no chart model in {folder}: train one with `squall train chart`"
+    manifest = read_manifest(folder, NEEDED, FORMAT, absent)
     tensors = load((folder / WEIGHTS).read_bytes())
     for name, classes in ATTRIBUTES.items():
         found = tensors[HEAD.format(name)].shape[0] if HEAD.format(name) in tensors else "none"
@@ -121,4 +109,4 @@ def load_chart_reader(folder: Path = SHIPPED) -> ChartReader:
         graph = build_chart_graph(tensors, list(ATTRIBUTES))
     except KeyError as error:
         raise ArtifactError(f"{folder / WEIGHTS} lacks {error}: retrain it") from None
-    return ChartReader(f"{manifest['name']}-{FORMAT}-{digest[:8]}", manifest, session(graph, threads=1))
+    return ChartReader(f"{manifest['name']}-{FORMAT}-{manifest['files'][WEIGHTS][:8]}", manifest, session(graph, threads=1))

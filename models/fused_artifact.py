@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load, save_file
 from torch import Tensor, nn
 
-from models.artifact import MANIFEST, WEIGHTS, ArtifactError, sha256
+from models.artifact import MANIFEST, WEIGHTS, ArtifactError, read_manifest, sha256
 from models.chart import ChartEncoder
 from models.fusion import FusedNetwork
 from models.price import PriceEncoder
@@ -20,7 +20,7 @@ from models.price import PriceEncoder
 Array = np.ndarray[Any, Any]
 
 FORMAT = 1
-NEEDED = ("format", "text_model", "alignment", "joint", "slots", "heads", "files")
+NEEDED = ("text_model", "alignment", "joint", "slots", "heads")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,21 +71,10 @@ def load_fused(folder: Path, text_model: str) -> FusedArtifact:
     Raises:
         ArtifactError: something is missing, damaged, of another format or shape, or belongs to another text model.
     """
-    path = folder / MANIFEST
-    try:
-        manifest = json.loads(path.read_text())
-    except OSError:
-        raise ArtifactError(f"no fused model in {folder}: train one with `squall train fused`") from None
-    except ValueError as error:
-        raise ArtifactError(f"{path} is not JSON: {error}") from None
-    if missing := [name for name in NEEDED if name not in manifest]:
-        raise ArtifactError(f"{path} lacks {', '.join(missing)}")
-    if manifest["format"] != FORMAT:
-        raise ArtifactError(f"{path} has format {manifest['format']}; this version of Squall reads format {FORMAT}")
+    absent = f"no fused model in {folder}: train one with `squall train fused`"
+    manifest = read_manifest(folder, NEEDED, FORMAT, absent)
     if manifest["text_model"] != text_model:
         raise ArtifactError(f"{folder} goes with the text model {manifest['text_model']}, not with {text_model}: train it anew")
-    if sha256(folder / WEIGHTS) != manifest["files"].get(WEIGHTS):
-        raise ArtifactError(f"{folder / WEIGHTS} is damaged (its SHA-256 is not the manifest's): restore or retrain it")
     tensors = load((folder / WEIGHTS).read_bytes())
     try:
         reduction = TextReduction(tensors["text.mean"].numpy(), tensors["text.components"].numpy())
