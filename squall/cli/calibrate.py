@@ -30,12 +30,14 @@ def calibrate(
     Before that, the line is a bound that most streams stay far below: true surges are found later than they could be. The
     setting that is printed holds from the next start of the workers on. The same history always gives the same answer.
     """
+    from math import ceil
+
     import numpy as np
 
     from squall.acts import decided_until
     from squall.cli.reading import reading
     from streams.detector_store import read_arrivals
-    from streams.logic.calibration import play_null
+    from streams.logic.calibration import LEAST_FALSE, play_null
 
     settings = get_settings().in_namespace(namespace)
     history: list[tuple[int, Mapping[str, Arrival]]] = []
@@ -51,10 +53,10 @@ def calibrate(
     null = play_null(history, settings.detection, np.random.default_rng(SEED))
     found = null.calibration(settings.detection.budget)
     if found is None:
-        needed = settings.detection.baseline_days + settings.detection.guard_days + 1
+        taught, budget = settings.detection.baseline_days + settings.detection.guard_days + 1, settings.detection.budget
         raise UserError(
-            f"{days} days of history are too few for a budget of {settings.detection.budget:g} a day: "
-            f"{needed} of them only teach the baselines"
+            f"the history is too short for a budget of {budget:g} a day: "
+            f"it takes {taught + ceil(LEAST_FALSE / budget)} days, of which {taught} only teach the baselines"
         )
     typer.echo(f"{null.days} judged days of permuted history up to {_text(end)}: the line of companies moves by {found:+.2f}")
     typer.echo(f"SQUALL_DETECTION__CALIBRATION={found:g}")

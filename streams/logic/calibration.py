@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from itertools import pairwise
-from math import ceil, log10
+from math import ceil, log10, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -25,8 +25,10 @@ History = Sequence[tuple[int, Mapping[str, Arrival]]]
 PERMUTATIONS = 4
 HOLD = 6 * HOUR
 """An incident is open until its scope has stayed below the line for so long; only then another may open."""
-LEAST_FALSE = 3
-"""Incidents that the judged days must allow at the budget: fewer say too little of where the line is."""
+LEAST_FALSE = 10
+"""Incidents that the judged days, each counted once, must allow at the budget: fewer say too little of where the line is."""
+CAUTION = 1.645
+"""Standard errors of that number by which less is allowed: other weeks have other chances, and the budget is to hold there."""
 _EPOCH = date(1970, 1, 1).toordinal()
 # Monday's slots come first, and a holiday counts as a Sunday.
 _NOON, _SATURDAY = 12, 5 * 24
@@ -62,8 +64,11 @@ class Null(NamedTuple):
 
     def calibration(self, budget: float) -> float | None:
         """log10 of what the bound is to be multiplied by for a budget; None: the history is too short to say."""
-        allowed = int(budget * self.days)
-        return None if allowed < LEAST_FALSE else round(line_for(self.found, allowed) - self.bound + log10(budget), 4)
+        once = budget * self.days / PERMUTATIONS
+        if once < LEAST_FALSE:
+            return None
+        allowed = int(budget * self.days * (1 - CAUTION / sqrt(once)))
+        return round(line_for(self.found, allowed) - self.bound + log10(budget), 4)
 
 
 def play_null(history: History, settings: DetectionSettings, rng: np.random.Generator) -> Null:
