@@ -103,6 +103,7 @@ def test_retention_runs_for_its_period_and_a_second_run_changes_nothing(environm
 
 
 @pytest.mark.parametrize(("dag", "tasks"), [("drift", {"measure": "success"}), ("prices", {"close": "skipped"})])
+@pytest.mark.usefixtures("services")
 def test_a_run_without_a_date_ends_its_period_now(environment: dict[str, str], dag: str, tasks: dict[str, str]) -> None:
     assert probe(environment, "run", dag, "{}", "undated") == {"state": "success", "tasks": tasks}
 
