@@ -51,7 +51,7 @@ check-types:
 	$(BIN)/mypy
 
 check-fast:
-	$(BIN)/python -m pytest -q tests/unit
+	$(BIN)/python -m pytest -q tests/unit -m "not slow"
 
 bench: install-dev
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -22,6 +22,7 @@ def history(seed: int) -> tuple[Series, History]:
     return series, list(minutes_of(series, ROW))
 
 
+@pytest.mark.slow
 def test_the_budget_holds_on_null_data_that_the_line_was_not_measured_on() -> None:
     null = play_null(history(21)[1], SETTINGS, np.random.default_rng(1))
     assert null.days == 4 * (DAYS - JUDGED_FROM)

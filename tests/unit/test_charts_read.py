@@ -22,6 +22,7 @@ def weeks(rising: bool) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
     return np.column_stack([opened, np.maximum(opened, close) + 1, np.minimum(opened, close) - 1, close, np.full(50, 1e6)])
 
 
+@pytest.mark.slow
 def test_a_chart_of_mplfinance_has_axes_and_text_and_is_read_as_any_image() -> None:
     pytest.importorskip("mplfinance", reason="mplfinance is installed for tests and training only")
     drawn = draw_received(weeks(rising=True), random.Random(1))

@@ -61,6 +61,7 @@ def direction_of(made: FusedNetwork, batch: FusedInputs | None = None) -> Tensor
         return torch.as_tensor(made.eval()(batch or inputs()).direction)
 
 
+@pytest.mark.slow
 def test_each_alignment_and_joint_gives_weights_and_an_output_of_its_own() -> None:
     outputs, shapes = {}, set()
     for alignment, joint in product(ALIGNMENTS, JOINTS):

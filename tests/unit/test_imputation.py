@@ -27,6 +27,7 @@ def network(joint: str) -> FusedNetwork:
     return made.eval()
 
 
+@pytest.mark.slow
 def test_ridge_foretells_what_follows_from_the_rest_and_nothing_else() -> None:
     errors = {name: values.mean() for name, values in Imputer(network("gan"), inputs()).errors(inputs()).items()}
     assert errors["ridge_error_price"] < 0.01
@@ -35,6 +36,7 @@ def test_ridge_foretells_what_follows_from_the_rest_and_nothing_else() -> None:
     assert errors["gan_error_price"] > 0.5
 
 
+@pytest.mark.slow
 def test_the_guess_does_not_see_what_it_is_to_foretell() -> None:
     imputer = Imputer(network("gan"), inputs())
     errors = [imputer.errors(inputs()._replace(price=inputs().price + far)) for far in (0.0, 1e3, 2e3)]
@@ -44,6 +46,7 @@ def test_the_guess_does_not_see_what_it_is_to_foretell() -> None:
         assert far / near == pytest.approx(4, rel=0.05)
 
 
+@pytest.mark.slow
 def test_rows_that_lack_a_modality_have_no_error() -> None:
     mask = inputs().mask.clone()
     mask[:3, SLOTS] = False

@@ -200,6 +200,7 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
         load_stocknet(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_papers_counts_on_the_real_data() -> None:
     folder = get_settings().data_dir
     if not (folder / "stocknet" / "tweets.parquet").is_file():

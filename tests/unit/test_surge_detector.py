@@ -44,6 +44,7 @@ def false_alarms(signals: Iterable[Signal], line: float, after: int) -> int:
     return len({(one.scope, one.minute // DAY) for one in signals if one.minute >= after and one.surprise >= line})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wander", [0.0, 0.25])
 def test_quiet_news_alarms_no_more_often_than_the_budget_allows(wander: float) -> None:
     days, scopes = 12, 150
@@ -186,6 +187,7 @@ def test_a_scope_that_should_speak_by_its_calendar_and_does_not_is_silent() -> N
     assert (told.silence, told.awaited) == (0, 0)
 
 
+@pytest.mark.slow
 def test_quiet_news_is_seldom_silence() -> None:
     days, scopes = 30, 20
     detector = SurgeDetector(SETTINGS)
