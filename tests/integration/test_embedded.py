@@ -356,7 +356,13 @@ def up(home: Path) -> Iterator[Callable[..., tuple[subprocess.Popen[str], dict[s
 
     def start(*arguments: str, **more: str) -> tuple[subprocess.Popen[str], dict[str, Any]]:
         command = (sys.executable, "-m", "squall", "up", *arguments)
-        process = subprocess.Popen(command, env=up_environment(home, **more), start_new_session=True, text=True)
+        process = subprocess.Popen(
+            command,
+            env=up_environment(home, **more),
+            start_new_session=True,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # noqa: PLW1509 -- under nohup it would be ignored
+        )
         started.append(process)
         return process, wait_until(lambda: (now := look(home))["healthy"] and now, 400)
 
