@@ -38,13 +38,19 @@ WAIT_S = 120
 def on(request: pytest.FixtureRequest) -> Iterator[Services]:
     with services(request.param) as found:
         model = ModelSettings(threads=1, device="cpu", follow_s=0.5, shadow=True, shadow_rate=20)
-        changed = {"model": model, "detection": DetectionSettings(guard_days=1), "workers": 2}
+        changed = {"model": model, "detection": DetectionSettings(guard_days=1, calibration=-1.5), "workers": 2}
         yield Services(found.settings.in_namespace(NAMESPACE).model_copy(update=changed), found.addresses)
 
 
 @pytest.fixture
 def squall(on: Services, monkeypatch: pytest.MonkeyPatch) -> Iterator[Squall]:
-    values = {"HOME": on.settings.home, "MODEL__THREADS": 1, "MODEL__DEVICE": "cpu", "DETECTION__GUARD_DAYS": 1}
+    values = {
+        "HOME": on.settings.home,
+        "MODEL__THREADS": 1,
+        "MODEL__DEVICE": "cpu",
+        "DETECTION__GUARD_DAYS": 1,
+        "DETECTION__CALIBRATION": -1.5,
+    }
     for name, value in values.items():
         monkeypatch.setenv(f"SQUALL_{name}", str(value))
     with models_command(NAMESPACE) as run:
