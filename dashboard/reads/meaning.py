@@ -15,7 +15,7 @@ NEAREST = 100
 """Stories that an answer holds at most."""
 NEAREST_FILTERED = 2_000
 """The same where filters choose among them afterwards."""
-NAMES_FOR_S = 60.0
+KEPT_FOR_S = 60.0
 
 _AMONG = """
 SELECT story_id, {value} FROM story_vector WHERE model_version = :version AND first_at >= :start AND first_at < :stop
@@ -35,7 +35,7 @@ _HEAD = 20
 def vectors_of(reader: Reader) -> str | None:
     """The model version whose vectors are the newest; None: there are none."""
     sql = "SELECT model_version FROM story_vector ORDER BY first_at DESC LIMIT 1"
-    rows: list[dict[str, Any]] = reader.shared("vectors", NAMES_FOR_S, lambda: reader.dicts(sql))
+    rows: list[dict[str, Any]] = reader.shared("vectors", KEPT_FOR_S, lambda: reader.dicts(sql))
     return rows[0]["model_version"] if rows else None
 
 
@@ -65,7 +65,7 @@ def nearest(
 def has_pgvector(reader: Reader) -> bool:
     """Whether the database has the extension."""
     sql = "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'vector') AS there"
-    return bool(reader.shared("pgvector", NAMES_FOR_S, lambda: reader.dicts(sql))[0]["there"])
+    return bool(reader.shared("pgvector", KEPT_FOR_S, lambda: reader.dicts(sql))[0]["there"])
 
 
 def _matrix(sent: Sequence[bytes]) -> NDArray[np.float32]:
