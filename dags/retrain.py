@@ -23,13 +23,15 @@ with DAG(
         "seed": Param(1, type="integer", description="of the order, the marks and the dropout"),
         "learning_rate": Param(3e-4, type="number", exclusiveMinimum=0, maximum=0.1, description="at its peak"),
         "base_rows": Param(1500, type="integer", minimum=0, description="rows of the base sets to learn from; 0: all"),
+        "when": Param("new", enum=["new", "always"], description="always: even where a model has learnt from these very rows"),
     },
     doc_md="""
 ### Retrain
 
 One week's way from people's corrections to the model in service:
 
-1. **dataset** freezes the labels as they stood at the period's end, with the base sets of `SQUALL_DATA_DIR`.
+1. **dataset** freezes the labels as they stood at the period's end, with the base sets of `SQUALL_DATA_DIR`. Where people have
+   labelled nothing since the last model, the run ends here, *skipped*.
 2. **train** goes on from the champion, on these rows.
 3. **challenger** and **champion** are each judged on the same frozen rows, which neither was trained on here.
 4. **register** keeps the new version, as challenger, whatever comes of it.
@@ -47,10 +49,14 @@ the one before has finished: training goes on from its checkpoint.
 ):
     dataset = squall_task(
         "dataset",
-        'dataset build --to "$DATA" --as-of "$AS_OF" --json',
-        values={**DATA, "AS_OF": f"{{{{ (params.as_of or {PERIOD_END}.strftime('%Y-%m-%dT%H:%M:%S'))[:19] }}}}"},
+        'dataset build --to "$DATA" --as-of "$AS_OF" --when "$WHEN" --json',
+        values={
+            **DATA,
+            "WHEN": "{{ params.when }}",
+            "AS_OF": f"{{{{ (params.as_of or {PERIOD_END}.strftime('%Y-%m-%dT%H:%M:%S'))[:19] }}}}",
+        },
         limit=timedelta(hours=1),
-        well=(),
+        well=("skipped",),
     )
     dataset.doc_md = "The same labels and base sets give the same version, so a second try changes nothing."
     options = {name.upper(): f"{{{{ params.{name} }}}}" for name in ("epochs", "seed", "learning_rate", "base_rows")}

@@ -139,6 +139,12 @@ def named(connection: Connection, alias: str) -> Version | None:
     return registered(connection, version)
 
 
+def learnt_from(connection: Connection, dataset: str) -> str | None:
+    """The newest registered version that was trained on the data set of this version; None: there is none."""
+    wanted = "SELECT version FROM model_version WHERE manifest -> 'data' ->> 'version' = %(dataset)s ORDER BY number DESC LIMIT 1"
+    return connection.exec_driver_sql(wanted, {"dataset": dataset}).scalar()
+
+
 def hold(connection: Connection) -> None:
     """Let nobody else register or promote until this transaction ends."""
     connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('models ' || current_schema()))")

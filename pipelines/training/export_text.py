@@ -61,6 +61,7 @@ def export_artifact(checkpoint: Path, data: TextData, out: Path, threads: int) -
         "lexical": {"share": share, "held_out_topic_accuracy": figures},
         "data": {
             "digest": metadata["data"],
+            "version": data.version,
             "rows": len(data.train),
             "held_out_rows": len(data.held_out),
             "dropped_near_copies_of_evaluation_rows": data.dropped,

@@ -1,13 +1,29 @@
 """`squall dataset`: freeze what people labelled, with the base sets, to train and judge models on."""
 
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from squall.settings import get_settings
+
+if TYPE_CHECKING:
+    from pipelines.training.datasets import Row
+
+NOTHING_NEW = 99
+"""Exit status by which Airflow knows that what follows is to be skipped."""
+
+
+class When(StrEnum):
+    """When a data set is worth building."""
+
+    ALWAYS = "always"
+    NEW = "new"
+
 
 app = typer.Typer(help="Freeze data sets to train and judge models on.", no_args_is_help=True)
 
@@ -17,6 +33,9 @@ def build(
     *,
     to: Annotated[Path, typer.Option(help="folder to write it into", show_default=False)],
     as_of: Annotated[datetime | None, typer.Option(help="labels as they stood then, in UTC; left out: now")] = None,
+    when: Annotated[
+        When, typer.Option(help="`new`: only where people labelled what no registered model has learnt from; else ends with 99")
+    ] = When.ALWAYS,
     namespace: Annotated[str, typer.Option(help="namespace of a replay; empty: live")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="print the datasheet as one line of JSON")] = False,
 ) -> None:
@@ -31,6 +50,7 @@ def build(
     from pipelines.learning.labels import read_labels
     from pipelines.training.datasets import base_sets, read_topics
     from squall.cli.reading import reading
+    from squall.registry import learnt_from
 
     settings = get_settings().in_namespace(namespace)
     at = as_of.replace(tzinfo=as_of.tzinfo or UTC) if as_of else datetime.now(UTC)
@@ -38,6 +58,13 @@ def build(
     with reading(settings) as connection:
         labelled = read_labels(connection, at)
     built = run(base, topics, labelled, earlier_texts(to.parent))
+    if when == When.NEW:
+        with reading(settings) as connection:
+            model = learnt_from(connection, built.data.version)
+        if model or not _from_people(built.data.train):
+            reason = f"{model} has learnt from these very rows" if model else "people have labelled nothing to learn from"
+            print(f"nothing new: {reason}")
+            raise typer.Exit(NOTHING_NEW)
     sheet = datasheet(built, at)
     freeze(built, sheet, page(sheet), to)
     if as_json:
@@ -47,6 +74,10 @@ def build(
     numbers = f"{counts['train']} rows to learn from, {counts['held_out']} held out, {counts['test']} to judge by"
     print(f"{sheet['version']}: {numbers}")
     print(f"{len(built.bad)} rows are no good, see {to / 'bad_rows.jsonl'}; the datasheet is {to / 'datasheet.md'}")
+
+
+def _from_people(rows: "Iterable[Row]") -> bool:
+    return any(row.facts is not None for row in rows)
 
 
 @app.command()

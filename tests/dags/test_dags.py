@@ -80,8 +80,8 @@ def test_the_dags_are_what_they_should_be(environment: dict[str, str]) -> None:
 def assert_squall_knows(line: str, values: dict[str, str]) -> None:
     assert set(re.findall(r"\$(\w+)", line)) == values.keys()
     assert "{{" not in line, "values come as variables, never as the shell's text"
-    numbers = {"$RATE", "$EPOCHS", "$SEED", "$LEARNING_RATE", "$BASE_ROWS"}
-    words = ["0.1" if word in numbers & {"$LEARNING_RATE"} else "1" if word in numbers else word for word in shlex.split(line)]
+    values_of = {**dict.fromkeys(("$RATE", "$EPOCHS", "$SEED", "$BASE_ROWS"), "1"), "$LEARNING_RATE": "0.1", "$WHEN": "new"}
+    words = [values_of.get(word, word) for word in shlex.split(line)]
     words = [word.replace("$", "2026-01-05-") if "$RUN" in word else "2026-01-05" if word[0] == "$" else word for word in words]
     command: Any = typer.main.get_command(app)
     context = click.Context(command)

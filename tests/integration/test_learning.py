@@ -1,11 +1,14 @@
 """The learning loop on a real database: what people said becomes a frozen data set; drift is measured, kept and told."""
 
+import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
+from typer.testing import CliRunner
 
 from dashboard.reads.labels import Answer, keep, take_back
 from models.engine import load_engine
@@ -13,11 +16,14 @@ from pipelines.learning.drift import changes
 from pipelines.learning.drift_store import WEEKS, embed, read_weeks, version_in_use
 from pipelines.learning.drift_store import keep as keep_drift
 from pipelines.learning.labels import read_labels
+from squall import registry
+from squall.cli import app
 from squall.db.tables import Base
-from squall.settings import ModelSettings
+from squall.settings import ModelSettings, get_settings
 from streams.runtime import Context
 from streams.scoring import Scoring
 from tests.integration.stage import START, StandIn, mention, messages, stage, store_decisions
+from tests.text_data import write_data
 
 DAY = timedelta(days=1)
 LATER = datetime(2100, 1, 1, tzinfo=START.tzinfo)
@@ -83,6 +89,44 @@ def test_labels_are_read_as_they_stood(context: Context) -> None:
             assert [one.answers[0].sentiment for one in found] == said
     (one,) = found
     assert (one.text, one.sector, one.sampled) == ("Boeing falls 0", "industrials", True)
+
+
+@pytest.fixture
+def folder(context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder for data sets; commands find the database and base sets of this test."""
+    monkeypatch.setenv("SQUALL_HOME", str(context.settings.home))
+    monkeypatch.setenv("SQUALL_DATA_DIR", str(write_data(tmp_path / "base")))
+    get_settings.cache_clear()
+    yield tmp_path / "sets"
+    get_settings.cache_clear()
+
+
+def build(folder: Path, when: str) -> tuple[int, str]:
+    """Exit status of `squall dataset build`, and the last line that it prints."""
+    options = ["--to", str(folder), "--when", when, "--namespace", "stage", "--json"]
+    done = CliRunner().invoke(app, ["dataset", "build", *options])
+    return done.exit_code, done.output.splitlines()[-1]
+
+
+def test_a_retraining_begins_only_where_people_said_something_new(context: Context, folder: Path) -> None:
+    items = score(context, 9)
+    with context.engine.begin() as connection:
+        connection.execute(text("UPDATE mention SET span_start = 0, span_end = 6"))
+    assert build(folder / "a", "new") == (99, "nothing new: people have labelled nothing to learn from")
+    assert not folder.exists()
+    with context.engine.begin() as connection:
+        for item in items[:6]:
+            keep(connection, item, "random", "ana", Answer("positive"))
+    status, sheet = build(folder / "a", "new")
+    assert status == 0
+    manifest = {"data": {"version": json.loads(sheet)["version"]}}
+    with context.engine.begin() as connection:
+        registry.register(connection, "learnt", url="", sha256="x", manifest=manifest, metrics={}, actor="ana")
+    assert build(folder / "b", "new") == (99, "nothing new: learnt has learnt from these very rows")
+    assert build(folder / "b", "always")[0] == 0
+    with context.engine.begin() as connection:
+        keep(connection, items[8], "random", "ana", Answer("negative"))
+    assert build(folder / "c", "new")[0] == 0
 
 
 def test_drift_is_measured_on_weeks_under_the_version_in_use_and_kept_once_a_day(context: Context) -> None:
