@@ -3,7 +3,11 @@
 from datetime import timedelta
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param
-from squall_tasks import DAG_DEFAULTS, PERIOD_END, squall_task
+from drift_report import write_report
+from squall_tasks import DAG_DEFAULTS, KEPT, PERIOD_END, report_task, squall_task
+
+AS_OF = f"{{{{ params.as_of or {PERIOD_END}.strftime('%Y-%m-%d') }}}}"
+WEEKS = f"{KEPT}/drift/{AS_OF}"
 
 with DAG(
     "drift",
@@ -24,13 +28,20 @@ in the table `drift`, a row a day. An **alarm is an incident** of the rule `mode
 The estimate without labels sees that texts have moved to where the model is unsure. It does not see that words have changed their
 meaning: that takes labels.
 
+**report** then draws both weeks side by side with Evidently, into `learning/drift/DAY/drift.html` in `SQUALL_HOME`
+(`LEARNING_DIR` names another folder than `learning`). Its own verdicts are by p-value, and decide nothing.
+
 **To run it by hand**, trigger it, with `as_of` for another day. A second run for a day replaces the first.
 """,
     **DAG_DEFAULTS,
 ):
-    squall_task(
+    measure = squall_task(
         "measure",
-        'drift --as-of "$AS_OF" --json',
-        values={"AS_OF": f"{{{{ params.as_of or {PERIOD_END}.strftime('%Y-%m-%d') }}}}"},
+        'drift --as-of "$AS_OF" --weeks-to "$WEEKS" --json',
+        values={"AS_OF": AS_OF, "WEEKS": WEEKS},
         limit=timedelta(hours=1),
-    ).doc_md = "Reads at most 2,000 texts a week, of nine weeks; one transaction."
+    )
+    measure.doc_md = "Reads at most 2,000 texts a week, of nine weeks; one transaction."
+    report = report_task("report", write_report, WEEKS, limit=timedelta(minutes=30))
+    report.doc_md = "Skipped where one of the weeks has no texts."
+    measure >> report

@@ -1,12 +1,10 @@
 """Weekly: a new model from what people corrected, promoted if it is better."""
 
-import os
 from datetime import timedelta
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param
-from squall_tasks import DAG_DEFAULTS, PERIOD_END, squall_task
+from squall_tasks import DAG_DEFAULTS, KEPT, PERIOD_END, squall_task
 
-KEPT = os.environ.get("LEARNING_DIR") or f"{os.environ.get('SQUALL_HOME', '.squall')}/learning"
 NAME = "{{ run_id | replace(':', '-') | replace('+', '-') }}"
 DATA = {"DATA": f"{KEPT}/data/{NAME}"}
 RUN = {"RUN": f"{KEPT}/runs/{NAME}"}

@@ -7,10 +7,12 @@ import logging
 import os
 import shlex
 import subprocess
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.bash import BashOperator
+from airflow.providers.standard.operators.python import PythonOperator
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +22,19 @@ PERIOD_END = "(data_interval_end if data_interval_end is defined else dag_run.ru
 """In a template: where the run's period ends. A run that is triggered without a logical date has none: it ends now."""
 DAG_DEFAULTS: dict[str, Any] = {"start_date": START, "catchup": False, "max_active_runs": 1, "tags": ["squall"]}
 """No overlap, and no runs for the past: each command catches up by itself."""
+
+
+KEPT = os.path.join(
+    os.environ.get("RUN_SQUALL_IN", ""),
+    os.environ.get("LEARNING_DIR") or f"{os.environ.get('SQUALL_HOME', '.squall')}/learning",
+)
+"""Folder for data sets, runs and reports."""
+TRIES: dict[str, Any] = {
+    "retries": 3,
+    "retry_delay": timedelta(minutes=1),
+    "retry_exponential_backoff": 2.0,
+    "max_retry_delay": timedelta(minutes=30),
+}
 
 
 def squall_task(
@@ -39,14 +54,23 @@ def squall_task(
         env=values,
         append_env=True,
         cwd=os.environ.get("RUN_SQUALL_IN"),
-        retries=3,
-        retry_delay=timedelta(minutes=1),
-        retry_exponential_backoff=2.0,
-        max_retry_delay=timedelta(minutes=30),
+        **TRIES,
         execution_timeout=limit,
         on_failure_callback=raise_incident,
         on_success_callback=clear_incident if "success" in well else None,
         on_skipped_callback=clear_incident if "skipped" in well else None,
+    )
+
+
+def report_task(task_id: str, write: Callable[[str], str], folder: str, *, limit: timedelta) -> PythonOperator:
+    """A task that draws a report in this environment, from what a `squall` command left in a folder."""
+    return PythonOperator(
+        task_id=task_id,
+        python_callable=write,
+        op_args=[folder],
+        **TRIES,
+        execution_timeout=limit,
+        on_failure_callback=raise_incident,
     )
 
 

@@ -4,6 +4,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, text
 
@@ -81,6 +83,25 @@ def keep(connection: Connection, day: date, version: str, weeks: Sequence[Week],
     """Keep what was found for the week that ended with a day, instead of what was found before."""
     told = json.dumps([asdict(one) for one in found])
     connection.execute(text(_KEEP), {"day": day, "version": version, "texts": len(weeks[-1].texts), "changes": told})
+
+
+def write_weeks(weeks: Sequence[Week], folder: Path) -> None:
+    """Write the last week (`current.parquet`) and the one before (`reference.parquet`), a row a text; not one without texts."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, week in zip(("reference", "current"), weeks[-2:], strict=True):
+        if week.texts:
+            pq.write_table(pa.Table.from_pylist([_row(one) for one in week.texts]), folder / f"{name}.parquet")
+        else:
+            (folder / f"{name}.parquet").unlink(missing_ok=True)
+
+
+def _row(one: Scored) -> dict[str, Any]:
+    sentiment = SENTIMENTS[one.sentiment.index(max(one.sentiment))]
+    row = {"words": len(one.text.split()), "language": one.language, "topic": one.topic, "sentiment": sentiment}
+    return row | dict(zip(SENTIMENTS, one.sentiment, strict=True))
 
 
 def _shares(*millionths: int) -> tuple[float, float, float]:

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,6 +20,7 @@ SEVERITY = "medium"
 
 def drift(
     as_of: Annotated[datetime | None, typer.Option(help="weeks end with the day before this one, UTC; left out: now")] = None,
+    weeks_to: Annotated[Path | None, typer.Option(help="folder for this week's and the last one's texts, as Parquet")] = None,
     namespace: Annotated[str, typer.Option(help="namespace of a replay; empty: live")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="print one line of JSON")] = False,
 ) -> None:
@@ -32,7 +34,7 @@ def drift(
     from dataclasses import asdict
 
     from pipelines.learning.drift import changes, sentence
-    from pipelines.learning.drift_store import embed, keep, read_weeks, version_in_use
+    from pipelines.learning.drift_store import embed, keep, read_weeks, version_in_use, write_weeks
     from squall.cli.reading import reading, writing
     from streams.operational import open_incident, resolve_incidents
 
@@ -47,6 +49,8 @@ def drift(
             return
         weeks = read_weeks(connection, end, version, now)
         encoder = _encoder(connection, settings, version)
+    if weeks_to:
+        write_weeks(weeks, weeks_to)
     if encoder:
         weeks = embed(weeks, encoder)
     with writing(settings) as connection:

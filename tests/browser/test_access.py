@@ -1,7 +1,6 @@
 """Who may do what: the application itself on a real database, asked as a browser would ask."""
 
 import itertools
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from squall import accounts
 from squall.db.engine import make_engine
 from squall.settings import DashboardSettings, Settings, SettingsError
 from tests.browser import serve
+from tests.waiting import wait_until
 
 PASSWORD = "correct horse battery"
 CALLBACK = "/_dash-update-component"
@@ -204,9 +204,7 @@ def test_expired_disabled_and_demoted_take_effect_within_seconds(log_in: LogIn, 
         accounts.set_disabled(connection, "leaver", True)
         connection.execute(text("UPDATE login_session SET expires_at = now() WHERE user_name = 'sleeper'"))
     for client in (leaver, sleeper):
-        end = time.monotonic() + 30
-        while client.get("/_dash-layout").status_code == 200:
-            assert time.monotonic() < end
+        wait_until(lambda client=client: client.get("/_dash-layout").status_code != 200, "the end of a session", 30)  # type: ignore[misc]
     assert attempt(leaver, "leaver", PASSWORD).status_code == 401
 
 

@@ -13,6 +13,7 @@ from squall.embedded.postgres import answers
 from squall.embedded.supervisor import Child
 from tests.harness import Services, replayed, services
 from tests.outcome import mood_differences
+from tests.waiting import wait_until
 from tests.week import generated_week
 
 NEWS = generated_week(6_000, seed=11)
@@ -39,8 +40,7 @@ def test_workers_outlast_a_database_that_is_away(on: Services) -> None:
                 pid = int(pid_file.read_text().splitlines()[0])
                 os.kill(pid, signal.SIGKILL)
                 kills.append(pid)
-        while not answers(on.addresses.database_url):
-            assert time.monotonic() < until + BACK_S, f"the database is not back after {BACK_S} s"
+        wait_until(lambda: answers(on.addresses.database_url), "the database is back", BACK_S)
         assert [child.pid for child in children] == before, "a worker did not outlast the outage"
 
     with replayed(on, "away", NEWS, workers=2, disturb=take_away) as run:

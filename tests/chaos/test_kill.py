@@ -2,8 +2,7 @@
 
 import re
 import signal
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -13,6 +12,7 @@ from sqlalchemy import Engine, text
 from squall.embedded.supervisor import Child
 from tests.harness import KAFKA_HOME, Run, Services, replayed, services
 from tests.outcome import differences, mood_differences, outcome
+from tests.waiting import wait_until
 from tests.week import generated_week
 
 NEWS = generated_week(50_000, seed=3)
@@ -34,13 +34,6 @@ def undisturbed(on: Services) -> Iterator[Run]:
         yield run
 
 
-def wait_until(found: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + LIMIT_S
-    while not found():
-        assert time.monotonic() < end, f"{what}: not within {LIMIT_S} s"
-        time.sleep(0.1)
-
-
 def redelivered(logs: Path) -> int:
     """Messages that workers got again, as their logs say."""
     found = (match for log in logs.glob("killed-worker-*.log*") for match in REDELIVERED.findall(log.read_text()))
@@ -60,14 +53,14 @@ def test_ten_kills_change_nothing(on: Services, undisturbed: Run) -> None:
         for number in range(KILLS):
             victim = children[number % len(children)]
             before, again = scored(), redelivered(logs)
-            wait_until(lambda before=before: scored() > before + 300, "progress before a kill")  # type: ignore[misc]
+            wait_until(lambda before=before: scored() > before + 300, "progress before a kill", LIMIT_S)  # type: ignore[misc]
             pid = victim.pid
             assert pid is not None
             assert scored() < len(NEWS), "all was done before the last kill: nothing was in hand"
             psutil.Process(pid).send_signal(signal.SIGKILL)
-            wait_until(lambda victim=victim, pid=pid: victim.pid not in (None, pid), "a new worker")  # type: ignore[misc]
+            wait_until(lambda victim=victim, pid=pid: victim.pid not in (None, pid), "a new worker", LIMIT_S)  # type: ignore[misc]
             # What was in hand had not been acknowledged, so somebody gets it again.
-            wait_until(lambda again=again: redelivered(logs) > again, "a redelivery")  # type: ignore[misc]
+            wait_until(lambda again=again: redelivered(logs) > again, "a redelivery", LIMIT_S)  # type: ignore[misc]
             seen.append(redelivered(logs) - again)
 
     with replayed(on, "killed", NEWS, workers=2, disturb=kill_again_and_again) as run:

@@ -39,8 +39,8 @@ def describe(dag: Any) -> dict[str, Any]:
         "tasks": [
             {
                 "id": task.task_id,
-                "command": task.bash_command,
-                "values": task.env,
+                "command": getattr(task, "bash_command", None),
+                "values": getattr(task, "env", None),
                 "retries": task.retries,
                 "backoff": task.retry_exponential_backoff,
                 "limit_s": task.execution_timeout.total_seconds() if task.execution_timeout else None,

@@ -46,6 +46,13 @@ def services(environment: dict[str, str]) -> Iterator[Addresses]:
         yield addresses
 
 
+@pytest.fixture(scope="module")
+def corrected(environment: dict[str, str], services: Addresses) -> Addresses:
+    """The database with two weeks of scored texts, from 20 days ago on, that a person has corrected."""
+    corrections(environment, services, 330)
+    return services
+
+
 def probe(environment: dict[str, str], *words: str) -> Any:
     done = subprocess.run(
         [AIRFLOW / "python", Path(__file__).with_name("probe.py"), *words],
@@ -74,7 +81,8 @@ def test_the_dags_are_what_they_should_be(environment: dict[str, str]) -> None:
             assert task["limit_s"] <= 86_400
             assert task["on_failure"] == ["raise_incident"]
             assert task["doc"]
-            assert_squall_knows(task["command"].removeprefix(f"exec {SQUALL} "), task["values"])
+            if task["id"] != "report":
+                assert_squall_knows(task["command"].removeprefix(f"exec {SQUALL} "), task["values"])
 
 
 def assert_squall_knows(line: str, values: dict[str, str]) -> None:
@@ -102,7 +110,9 @@ def test_retention_runs_for_its_period_and_a_second_run_changes_nothing(environm
     assert query(services, count)[0][0] == after
 
 
-@pytest.mark.parametrize(("dag", "tasks"), [("drift", {"measure": "success"}), ("prices", {"close": "skipped"})])
+@pytest.mark.parametrize(
+    ("dag", "tasks"), [("drift", {"measure": "success", "report": "skipped"}), ("prices", {"close": "skipped"})]
+)
 @pytest.mark.usefixtures("services")
 def test_a_run_without_a_date_ends_its_period_now(environment: dict[str, str], dag: str, tasks: dict[str, str]) -> None:
     assert probe(environment, "run", dag, "{}", "undated") == {"state": "success", "tasks": tasks}
@@ -128,6 +138,16 @@ def test_a_task_that_fails_is_an_incident(environment: dict[str, str], services:
     assert query(services, "SELECT payload ->> 'rule' FROM outbox WHERE channel = 'topic'") == [("task backfill",)]
 
 
+def test_two_weeks_of_texts_are_drawn_beside_each_other(environment: dict[str, str], corrected: Addresses) -> None:
+    day = f"{datetime.now(UTC) - timedelta(days=6):%Y-%m-%d}"
+    run = probe(environment, "run", "drift", json.dumps({"as_of": day}))
+    assert run == {"state": "success", "tasks": {"measure": "success", "report": "success"}}
+    assert query(corrected, f"SELECT texts FROM drift WHERE day = '{day}'::date - 1")[0][0] > 100
+    page = (Path(environment["SQUALL_HOME"]) / "learning" / "drift" / day / "drift.html").read_text()
+    assert "Dataset Drift" in page
+    assert not re.search(r'<script[^>]*src="http', page), "it is read where there is no network"
+
+
 @pytest.mark.parametrize("service", ["airflow-api", "airflow-scheduler", "airflow-dag-processor"])
 def test_the_containers_start_what_airflow_knows(service: str, environment: dict[str, str]) -> None:
     program, command, *options = compose()["services"][service]["command"]
@@ -138,19 +158,18 @@ def test_the_containers_start_what_airflow_knows(service: str, environment: dict
 
 
 def test_a_retraining_goes_from_corrections_to_a_better_champion(
-    environment: dict[str, str], services: Addresses, tmp_path: Path
+    environment: dict[str, str], corrected: Addresses, tmp_path: Path
 ) -> None:
     data = write_data(tmp_path)
     (data / "tfns_topic" / "classes.txt").write_text("\n".join(load_artifact(SHIPPED).labels("topic")))
-    corrections(environment, services, 330)
-    ((before,),) = query(services, "SELECT version FROM model_alias WHERE alias = 'champion'")
+    ((before,),) = query(corrected, "SELECT version FROM model_alias WHERE alias = 'champion'")
     params = {"as_of": f"{datetime.now(UTC) + timedelta(minutes=1):%Y-%m-%dT%H:%M:%S}", "epochs": 2, "learning_rate": 0.002}
     run = probe({**environment, "SQUALL_DATA_DIR": str(data)}, "run", "retrain", json.dumps(params))
     (report,) = Path(environment["SQUALL_HOME"]).glob("learning/runs/*/gate/gate.json")
     assert run == {"state": "success", "tasks": dict.fromkeys(run["tasks"], "success")}, report.read_text()
     assert len(run["tasks"]) == 7
-    ((after, verdict),) = query(services, "SELECT to_version, verdict FROM promotion WHERE kind = 'promote'")
-    assert query(services, "SELECT version FROM model_alias WHERE alias = 'champion'") == [(after,)]
+    ((after, verdict),) = query(corrected, "SELECT to_version, verdict FROM promotion WHERE kind = 'promote'")
+    assert query(corrected, "SELECT version FROM model_alias WHERE alias = 'champion'") == [(after,)]
     assert after != before
     assert (verdict["promote"], verdict["champion"], verdict["challenger"]) == (True, before, after)
     assert verdict["main"]["name"] == "sentiment, labels of people, fair sample"

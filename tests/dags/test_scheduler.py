@@ -6,8 +6,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +18,7 @@ from squall.embedded.broker import free_ports
 from tests.compose import ROOT
 from tests.dags.scene import AIRFLOW, MISSING, airflow, airflow_environment, corrections, query, squall_database
 from tests.text_data import write_data
+from tests.waiting import wait_until
 
 RUN = "killed"
 LABELS = 330
@@ -50,13 +50,6 @@ def scheduler(environment: dict[str, str]) -> Iterator[None]:
                     part.wait(20)
                 except (ProcessLookupError, subprocess.TimeoutExpired):
                     continue
-
-
-def until(found: Callable[[], bool], what: Callable[[], str], pause_s: float = 0.05) -> None:
-    end = time.monotonic() + RUN_LIMIT_S
-    while not found():
-        assert time.monotonic() < end, what()
-        time.sleep(pause_s)
 
 
 def task_process(home: str, words: tuple[str, ...]) -> int | None:
@@ -119,8 +112,8 @@ def test_a_promotion_that_is_killed_in_mid_write_is_finished_by_the_retry(tmp_pa
 
             with scheduler(environment):
                 promotes = ("models", "promote")
-                until(lambda: task_process(environment["SQUALL_HOME"], promotes) is not None, tasks, 0.2)
-                until(lambda: scored() > 0, tasks)
+                wait_until(lambda: task_process(environment["SQUALL_HOME"], promotes) is not None, tasks, RUN_LIMIT_S)
+                wait_until(lambda: scored() > 0, tasks, RUN_LIMIT_S, 0.05)
                 process = task_process(environment["SQUALL_HOME"], promotes)
                 assert process is not None
                 for one in (process, parent_of(process)):
@@ -131,8 +124,8 @@ def test_a_promotion_that_is_killed_in_mid_write_is_finished_by_the_retry(tmp_pa
                 ]
                 assert query(addresses, "SELECT kind FROM promotion ORDER BY id") == [("first",)]
                 assert query(addresses, "SELECT version FROM model_epoch") == [(before,)]
-                until(lambda: len(query(addresses, "SELECT FROM promotion")) == 2, tasks, 1)
-                until(lambda: state() in ("success", "failed"), tasks, 1)
+                wait_until(lambda: len(query(addresses, "SELECT FROM promotion")) == 2, tasks, RUN_LIMIT_S, 1)
+                wait_until(lambda: state() in ("success", "failed"), tasks, RUN_LIMIT_S, 1)
                 assert state() == "success"
 
             assert scored() == LABELS

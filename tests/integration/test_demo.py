@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import psutil
 import pytest
 
 from squall.embedded.state import read_json, started_at
+from tests.waiting import wait_until
 
 LIMIT_S = 1200
 
@@ -77,7 +77,4 @@ def test_the_demo_ends_in_the_middle_and_leaves_nothing(home: Path, number: sign
     assert {one["pid"] for one in about["processes"]} <= pids
     process.send_signal(number)
     assert process.wait(120) == 128 + number
-    end = time.monotonic() + 30
-    while left := [pid for pid in pids if started_at(pid) is not None]:
-        assert time.monotonic() < end, left
-        time.sleep(0.05)
+    wait_until(lambda: all(started_at(pid) is None for pid in pids), "the end of all that it started", 30)

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,22 +20,12 @@ from squall.embedded.state import Home, started_at
 from squall.embedded.supervisor import Program, StartError, Supervisor
 from squall.settings import Settings
 from squall.topics import MAX_MESSAGE_BYTES, NEWS, check_topics, create_topics, kafka_options
+from tests.harness import BROKERS, KAFKA_HOME
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(1200)
 
-KAFKA_HOME = os.environ.get("KAFKA_HOME")
-BROKERS = [
-    "tansu",
-    pytest.param("kafka", marks=pytest.mark.skipif(not KAFKA_HOME, reason="KAFKA_HOME names no Kafka distribution")),
-]
-
-
-def wait_until(found: Callable[[], Any], limit_s: float = 200) -> Any:
-    end = time.monotonic() + limit_s
-    while not (value := found()):
-        assert time.monotonic() < end, "it did not come to pass in time"
-        time.sleep(0.05)
-    return value
+STARTED_S = 200
 
 
 def gone(pid: int) -> bool:
@@ -74,7 +63,7 @@ def test_what_dies_is_started_again(home: Path, supervisor: Supervisor) -> None:
     first = child.pid
     assert first
     os.kill(first, signal.SIGKILL)
-    wait_until(lambda: child.pid not in (None, first) and child.state == "running")
+    wait_until(lambda: child.pid not in (None, first) and child.state == "running", "another start", STARTED_S)
     assert child.restarts == 1
     assert gone(first)
     log = (home / "part.log").read_text()
@@ -88,7 +77,7 @@ def test_what_is_unwell_is_started_again(home: Path, supervisor: Supervisor) -> 
     child.wait_ready(120)
     assert child.pid
     ill.append(child.pid)
-    wait_until(lambda: child.pid not in (None, *ill) and child.state == "running")
+    wait_until(lambda: child.pid not in (None, *ill) and child.state == "running", "another start", STARTED_S)
     assert "no progress" in (home / "part.log").read_text()
     assert gone(ill[0])
 
@@ -122,7 +111,7 @@ def test_children_of_children_go_too_and_the_stubborn_are_killed(home: Path, sup
     assert outer
     supervisor.stop()
     assert gone(outer)
-    wait_until(lambda: gone(inner), 5)
+    wait_until(lambda: gone(inner), "the end of the grandchild", 5)
     assert child.state == "stopped"
 
 
@@ -151,7 +140,7 @@ def test_a_killed_supervisor_leaves_nothing(home: Path) -> None:
     assert len(set(everything)) == 4, "three parts and the process that watches over them"
     process.kill()
     process.wait()
-    wait_until(lambda: all(map(gone, everything)), 30)
+    wait_until(lambda: all(map(gone, everything)), "the end of everything", 30)
 
 
 # --- broker and database ---
@@ -238,7 +227,10 @@ def test_a_killed_broker_comes_back_at_its_address(home: Path, broker: str) -> N
         before = find(Home(settings), "broker")
         assert before
         os.kill(before.pid, signal.SIGKILL)
-        after = wait_until(lambda: (now := find(Home(settings), "broker")) and now.pid != before.pid and now)
+        after = wait_until(
+            lambda: (now := find(Home(settings), "broker")) and now.pid != before.pid and now, "another broker", STARTED_S
+        )
+        assert after
         assert after.address == before.address == services.bootstrap
         create_topics(settings, services.bootstrap)
         check_topics(settings, services.bootstrap)
@@ -252,7 +244,7 @@ def test_a_killed_database_comes_back_with_its_rows(home: Path) -> None:
         before = find(Home(settings), "database")
         assert before
         os.kill(before.pid, signal.SIGKILL)
-        wait_until(lambda: (now := find(Home(settings), "database")) and now.pid != before.pid)
+        wait_until(lambda: (now := find(Home(settings), "database")) and now.pid != before.pid, "another database", STARTED_S)
         with psycopg.connect(services.database_url) as connection:
             assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
 
@@ -262,6 +254,7 @@ import sys, time
 from pathlib import Path
 from squall.embedded import running
 from squall.settings import Settings
+from tests.waiting import wait_until
 with running(Settings(home=Path(sys.argv[1]))) as services:
     print(services.bootstrap, flush=True)
     time.sleep(600)
@@ -364,7 +357,7 @@ def up(home: Path) -> Iterator[Callable[..., tuple[subprocess.Popen[str], dict[s
             preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # noqa: PLW1509 -- under nohup it would be ignored
         )
         started.append(process)
-        return process, wait_until(lambda: (now := look(home))["healthy"] and now, 400)
+        return process, wait_until(lambda: (now := look(home))["healthy"] and now, "health", 400)
 
     yield start
     for process in started:
@@ -390,7 +383,7 @@ def test_up_leaves_nothing_however_it_ends(
     assert {one["pid"] for one in about["processes"]} < pids
     process.send_signal(number)
     assert process.wait(200) == (0 if number != signal.SIGKILL else -signal.SIGKILL)
-    wait_until(lambda: all(map(gone, pids)), 30)
+    wait_until(lambda: all(map(gone, pids)), "the end of all processes", 30)
     assert json.loads(squall(home, "status", "--json").stdout) == {"running": False, "healthy": False, "home": str(home)}
 
 
@@ -406,12 +399,12 @@ def test_up_restarts_what_dies_and_down_stops_it_all(
             now = look(home)
             return now["healthy"] and any(one["name"] == name and one["restarts"] > old["restarts"] for one in now["processes"])
 
-        wait_until(new, 300)
+        wait_until(new, "another process", 300)
     after = json.loads(squall(home, "status", "--json").stdout)
     assert (after["broker"], after["database_url"]) == (before["broker"], before["database_url"])
     assert all(isinstance(count, int) for count in after["lag"].values()), "the broker tells the lag of every topic"
     done = worker_progress(look(home))
-    wait_until(lambda: worker_progress(look(home)) > done)  # the clock's records are taken again
+    wait_until(lambda: worker_progress(look(home)) > done, "progress", STARTED_S)  # the clock's records are taken again
     assert squall(home, "topics", "check").returncode == 0
     assert squall(home, "db", "check").returncode == 0
     shown = squall(home, "status")
@@ -441,7 +434,7 @@ def test_down_stops_what_a_killed_up_left(home: Path, up: Callable[..., tuple[su
     down = squall(home, "down")
     assert down.returncode == 0
     assert "left behind" in down.stdout
-    wait_until(lambda: all(map(gone, pids)), 10)
+    wait_until(lambda: all(map(gone, pids)), "the end of all processes", 10)
 
 
 def test_a_worker_that_stands_still_is_started_again(
@@ -450,5 +443,5 @@ def test_a_worker_that_stands_still_is_started_again(
     _, about = up("--no-dashboard", SQUALL_STREAM__STALL_S="10")
     old = next(one for one in about["processes"] if one["name"] == "worker-1")
     os.kill(old["pid"], signal.SIGSTOP)
-    wait_until(lambda: (now := look(home))["healthy"] and now["processes"][-1]["pid"] != old["pid"], 300)
+    wait_until(lambda: (now := look(home))["healthy"] and now["processes"][-1]["pid"] != old["pid"], "health", 300)
     assert "silent" in Path(old["log"]).read_text()

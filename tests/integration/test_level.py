@@ -3,8 +3,7 @@
 import json
 import random
 import shutil
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from squall.settings import DetectionSettings, ModelSettings
 from tests.artifacts import Squall, models_command
 from tests.harness import BROKERS, Services, services
 from tests.outcome import mood_differences
+from tests.waiting import wait_until
 from tests.week import BAD, FILLER, PLAIN
 
 NAMESPACE = "level"
@@ -92,13 +92,6 @@ def rows(engine: Engine, query: str) -> list[tuple[Any, ...]]:
         return [tuple(one) for one in connection.execute(text(query))]
 
 
-def until(found: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + WAIT_S
-    while not found():
-        assert time.monotonic() < end, f"{what}: not within {WAIT_S} s"
-        time.sleep(0.1)
-
-
 def test_a_darker_version_is_promoted_under_traffic_and_only_a_surge_fires(on: Services, squall: Squall, tmp_path: Path) -> None:
     settings = on.settings
     items = items_of([news_from_row(one, "test") for one in news()], settings)
@@ -109,10 +102,12 @@ def test_a_darker_version_is_promoted_under_traffic_and_only_a_surge_fires(on: S
     try:
         with worker_processes(settings, on.addresses, 2), Producer(settings, on.addresses.bootstrap) as producer:
             sent = send(producer, engine, settings, early)
-            until(lambda: rows(engine, "SELECT count(*) FROM score")[0][0] >= len(sent.articles), "the first days' scores")
+            wait_until(
+                lambda: rows(engine, "SELECT count(*) FROM score")[0][0] >= len(sent.articles), "the first days' scores", WAIT_S
+            )
             new = json.loads(squall("register", str(darker(tmp_path / "darker")), "--json"))["version"]
             shadowed = f"SELECT count(*) FROM rescore WHERE model_version = '{new}'"
-            until(lambda: rows(engine, shadowed)[0][0] > 60, "scores in the shadow")
+            wait_until(lambda: rows(engine, shadowed)[0][0] > 60, "scores in the shadow", WAIT_S)
             squall("promote", "challenger", "--reason", "a test")
             sent = send(producer, engine, settings, steps[len(early) :])
             counts = wait_until_done(engine, settings, sent)
