@@ -83,12 +83,13 @@ class TextEngine:
 
     def score(self, passages: Sequence[Passage]) -> list[TextScore]:
         """Score passages of any length, the empty one included, in the order given."""
-        tokens = self.encode(passages)
-        return self._judged(tokens, self._features(tokens))
+        return [score for score, _ in self.read(passages)]
 
-    def judge(self, passages: Sequence[Passage], features: Array) -> list[TextScore]:
-        """Scores of passages whose features are known already."""
-        return self._judged(self.encode(passages), features)
+    def read(self, passages: Sequence[Passage]) -> list[tuple[TextScore, Array]]:
+        """The score of each passage, and the vector that it comes from: its features as one row of 2 x hidden."""
+        tokens = self.encode(passages)
+        features = self._features(tokens)
+        return list(zip(self._judged(tokens, features), features.reshape(len(features), -1), strict=True))
 
     def logits(self, tokens: Sequence[Tokens], features: Array) -> dict[str, Array]:
         """Logits (passages, classes) of each head, before its temperature."""

@@ -64,6 +64,38 @@ class GraphBuilder:
         self.nodes.append(helper.make_node(op, list(inputs), outputs, domain=domain, **attributes))
         return outputs[0]
 
+    def dense(self, source: str, name: str, output: str, parts: tuple[Array, Array] | None = None) -> str:
+        """Multiply rows of `source` with a weight (outputs, inputs), add a bias, in float32: the `parts`, else those named so."""
+        weight, bias = parts or (self.weights[f"{name}.weight"], self.weights[f"{name}.bias"])
+        constants = [self.constant(f"{name}.w", weight.astype(np.float32)), self.constant(f"{name}.b", bias.astype(np.float32))]
+        return self.node("Gemm", [source, *constants], output, transB=1)
+
+    def normalised(self, source: str, norm: str, output: str, epsilon: float = EPSILON) -> str:
+        """Layer normalisation with the gain and shift of that name."""
+        gamma, beta = (self.constant(f"{norm}.{part}", self.weights[f"{norm}.{part}"]) for part in ("weight", "bias"))
+        return self.node("LayerNormalization", [source, gamma, beta], output, epsilon=epsilon)
+
+    def model(
+        self, name: str, inputs: Mapping[str, tuple[type, Sequence[int | str | None]]], outputs: Sequence[str]
+    ) -> ModelProto:
+        """The graph as a whole.
+
+        Args:
+            inputs: type and shape of each by name.
+            outputs: their names; all are float32.
+        """
+        from onnx import TensorProto, helper, numpy_helper
+
+        taken = [
+            helper.make_tensor_value_info(own, helper.np_dtype_to_tensor_dtype(np.dtype(kind)), shape)
+            for own, (kind, shape) in inputs.items()
+        ]
+        given = [helper.make_tensor_value_info(own, TensorProto.FLOAT, None) for own in outputs]
+        constants = [numpy_helper.from_array(value, own) for own, value in self.constants.items()]
+        graph = helper.make_graph(self.nodes, name, taken, given, constants)
+        opsets = [helper.make_opsetid(domain, version) for domain, version in OPSETS]
+        return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="squall")
+
     def linear(self, source: str, layer: Linear) -> str:
         """Multiply `source` (passages, tokens, inputs) with the layer's weight and add its bias."""
         return self.linears(source, layer.name, [layer])[0]
@@ -104,9 +136,7 @@ class GraphBuilder:
 
     def add_and_normalise(self, left: str, right: str, norm: str, output: str) -> str:
         """Layer normalisation of a sum. The fused SkipLayerNormalization is six times slower on a CPU."""
-        total = self.node("Add", [left, right], f"{output}.sum")
-        gamma, beta = (self.constant(f"{norm}.{part}", self.weights[f"{norm}.{part}"]) for part in ("weight", "bias"))
-        return self.node("LayerNormalization", [total, gamma, beta], output, epsilon=EPSILON)
+        return self.normalised(self.node("Add", [left, right], f"{output}.sum"), norm, output)
 
     def embeddings(self) -> str:
         """Word, token type and position, summed and normalised: (passages, tokens, hidden)."""
@@ -165,23 +195,16 @@ def build_graph(
     `ranges` holds for each matrix product the least and greatest value of each input channel, shape (2, inputs); with None
     the graph is float32. `watch_inputs` adds these inputs to the outputs, named in the returned mapping.
     """
-    from onnx import TensorProto, helper, numpy_helper
-
     builder = GraphBuilder(weights, ranges)
     states = builder.embeddings()
     for index in range(encoder_layers(weights)):
         states = builder.layer(index, states)
     builder.node("MatMul", ["pool", states], "features")
     watched = list(builder.inputs_of.values()) if watch_inputs else []
-    int64, real = TensorProto.INT64, TensorProto.FLOAT
-    inputs = [helper.make_tensor_value_info(name, int64, ["b", "t"]) for name in ("ids", "marks")]
-    inputs += [
-        helper.make_tensor_value_info("positions", int64, ["t"]),
-        helper.make_tensor_value_info("pool", real, ["b", 2, "t"]),
-    ]
-    outputs = [helper.make_tensor_value_info(name, real, None) for name in ("features", *watched)]
-    constants = [numpy_helper.from_array(value, name) for name, value in builder.constants.items()]
-    graph = helper.make_graph(builder.nodes, "squall-text", inputs, outputs, constants)
-    opsets = [helper.make_opsetid(domain, version) for domain, version in OPSETS]
-    model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="squall")
-    return model, builder.inputs_of
+    inputs: dict[str, tuple[type, list[int | str | None]]] = {
+        "ids": (np.int64, ["b", "t"]),
+        "marks": (np.int64, ["b", "t"]),
+        "positions": (np.int64, ["t"]),
+        "pool": (np.float32, ["b", 2, "t"]),
+    }
+    return builder.model("squall-text", inputs, ["features", *watched]), builder.inputs_of

@@ -15,6 +15,9 @@ HORIZONS = (60, 20, 5)
 VOLATILITIES = ("of 60 days", *(f"{kind} of {days} days" for kind in ("less the market's", "range") for days in HORIZONS))
 FLOOR = 1e-4
 CHART_DAYS = 250
+MIN_CHART_BARS = 60
+CHART_COLUMNS = [0, 1, 2, 3, 5]
+"""Of the columns that `price_window` reads, those that a chart shows."""
 
 ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "trend": ("falling", "sideways", "rising"),

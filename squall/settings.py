@@ -67,6 +67,8 @@ class ModelSettings(Section):
     follow_s: float = Field(3.0, ge=0.2, le=10, description="seconds between two looks of a worker for a new champion")
     shadow: bool = Field(False, description="let the challenger score in the champion's shadow, apart from mood and alerts")
     shadow_rate: float = Field(5.0, gt=0, le=1000, description="mentions a second that it scores at most, over all workers")
+    impact: bool = Field(True, description="judge with the fused model how likely the price is to fall, beside each score")
+    fused_dir: Path | None = Field(None, description="folder of the fused model's artifact; unset: the one that ships")
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = Field(0, ge=0, description="threads of the CPU engine; 0: the cores divided by the workers")
     batch_size: int = Field(32, ge=1, le=4096)

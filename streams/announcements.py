@@ -40,6 +40,8 @@ def _public(mention: Mention, row: ScoreRow) -> dict[str, Any]:
         "neutral": row.neutral,
         "positive": row.positive,
         "topic": row.topic,
+        "impact": row.impact,
+        "impact_shares": row.impact_shares,
         "weight": row.weight,
         "withdrawn": row.withdrawn,
     }

@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,8 @@ class Health:
         self._started = time.time()
         self._progress_at = self._started
         self._batches = self._processed = self._redelivered = 0
+        self.about: Callable[[], Mapping[str, str]] = dict
+        """What is named beside the state, such as the models that serve."""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._write_each_second, name="health", daemon=True)
 
@@ -82,6 +84,7 @@ class Health:
                 "state": (waiting or ["running"])[0] if self._overall == "running" else self._overall,
                 "redelivered": self._redelivered,
                 "parts": dict(self._states),
+                "about": dict(self.about()),
             }
 
     def write(self) -> None:

@@ -9,7 +9,7 @@ An agent module offers `parts(context) -> Parts`; `streams.worker` names the mod
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol, TypeVar
@@ -123,6 +123,8 @@ class Parts:
 
     agents: Sequence[BatchAgent] = ()
     periodics: Sequence[Periodic] = ()
+    about: Callable[[], Mapping[str, str]] = dict
+    """What the worker's health names beside its state, such as the model that serves."""
 
 
 class BrokerLostError(Exception):

@@ -15,7 +15,6 @@ from msgspec import structs
 from sqlalchemy import Connection
 
 from models.engine import Engine, TextScore
-from models.passages import Passage
 from squall import records
 from squall.db.minutes import NEVER, Epoch, hold_minutes, open_epochs, version_at
 from squall.records import MILLION, Mention, RecordError, Tick, minute_of
@@ -23,25 +22,31 @@ from squall.topics import MENTIONS
 from streams import scoring_store as store
 from streams import shadow
 from streams.announcements import announce
+from streams.asking import Answer, answers_of, without_vectors
+from streams.impact import Impacts
 from streams.logic.articles import closing
+from streams.logic.bar_history import History
 from streams.logic.features import Market
 from streams.logic.mood import Cell, Change, Sums, moves
 from streams.price_cache import PriceCache
-from streams.runtime import Context, Dead, Message, Outcome, Parts, Periodic, brief
+from streams.runtime import Context, Dead, Message, Outcome, Parts, Periodic
 from streams.scoring_store import ScoreRow
 from streams.serving import Serving
 
-PROBE = Passage("The company reports results.", None)
 log = structlog.get_logger("squall.scoring")
 
 
 def parts(context: Context) -> Parts:
     """The agent, what looks for a new champion, and where the settings ask for it the challenger in the champion's shadow."""
-    serving = Serving(context)
+    serving, impacts = Serving(context), Impacts(context.settings.model)
     periodics = [Periodic("models", context.settings.model.follow_s, serving.look)]
     if context.settings.model.shadow:
         periodics.append(Periodic("shadow", shadow.INTERVAL_S, shadow.Shadow(context).run))
-    return Parts(agents=(Scoring(context, serving),), periodics=periodics)
+    return Parts(
+        agents=(Scoring(context, serving, impacts),),
+        periodics=periodics,
+        about=lambda: {"text model": serving.model.version, "fused model": impacts.standing(serving.model.version)},
+    )
 
 
 class Models(Protocol):
@@ -57,10 +62,11 @@ class Scoring:
     name = "scoring"
     topic = MENTIONS
 
-    def __init__(self, context: Context, models: Models) -> None:
+    def __init__(self, context: Context, models: Models, impacts: Impacts | None = None) -> None:
         self._engine = context.engine
         self._stream = context.settings.stream
         self._models = models
+        self._impacts = impacts
         self._prices = PriceCache()
         self._noted: set[str] = set()
 
@@ -73,9 +79,8 @@ class Scoring:
     def _try(self, batch: Sequence[Message]) -> Outcome | None:
         """None: an epoch has begun since the models were chosen; nothing is stored."""
         mentions, ticks, dead, rest = _read(batch)
-        known, market, epochs = self._look_up(mentions)
-        texts = {key: mention for key, (mention, _) in mentions.items() if _needs_model(mention, known.get(key))}
-        said, failed, used = self._ask(texts, epochs)
+        known, texts, epochs, market, histories = self._look_up({key: mention for key, (mention, _) in mentions.items()})
+        said, failed, used = self._ask(texts, epochs, market, histories)
         dead += [Dead(mentions.pop(key)[1], error) for key, error in failed.items()]
         wanted = [mention for mention, _ in mentions.values()]
         with self._engine.begin() as connection:
@@ -91,7 +96,7 @@ class Scoring:
         return Outcome(announce(wanted, stored, moved), dead=dead, redelivered=repeated, rest=rest)
 
     def _ask(
-        self, texts: Mapping[str, Mention], epochs: Sequence[Epoch]
+        self, texts: Mapping[str, Mention], epochs: Sequence[Epoch], market: Market, histories: Mapping[str, History]
     ) -> tuple[dict[str, dict[str, Any]], dict[str, str], list[Engine]]:
         """What each mention's model says of it, as columns; why one fails, where it does; and the models that answered."""
         said: dict[str, dict[str, Any]] = {}
@@ -101,22 +106,32 @@ class Scoring:
         for version in dict.fromkeys(versions.values()):
             model = self._models.of(version)
             keys = [key for key in texts if versions[key] == version]
-            for key, answer in zip(keys, _answers(model, [texts[key] for key in keys]), strict=True):
+            text = self._impacts.reads(model) if self._impacts else None
+            answers = answers_of(text.read if text else without_vectors(model), [texts[key] for key in keys])
+            scored: dict[str, Answer] = {}
+            for key, answer in zip(keys, answers, strict=True):
                 if isinstance(answer, str):
                     failed[key] = answer
                 else:
-                    said[key] = _said(model, answer)
+                    scored[key] = answer
+                    said[key] = _said(model, answer[0])
                     used[model.version] = model
+            if self._impacts and text:
+                asked = [(texts[key], vector) for key, (_, vector) in scored.items()]
+                for key, columns in zip(scored, self._impacts.columns(asked, market, histories), strict=True):
+                    said[key] |= columns
         return said, failed, list(used.values())
 
-    def _look_up(self, mentions: Mapping[str, tuple[Mention, Message]]) -> tuple[dict[str, ScoreRow], Market, tuple[Epoch, ...]]:
-        times = {key: mention.event_time for key, (mention, _) in mentions.items()}
+    def _look_up(self, mentions: Mapping[str, Mention]) -> "_Found":
+        times = {key: mention.event_time for key, mention in mentions.items()}
         if not times:
-            return {}, Market(()), ()
+            return _Found({}, {}, (), Market(()), {})
         with self._engine.connect() as connection:
             known = store.find_scores(connection, times)
+            texts = {key: mention for key, mention in mentions.items() if _needs_model(mention, known.get(key))}
             market = self._prices.market(connection, min(times.values()), max(times.values()))
-            return known, market, open_epochs(connection)
+            histories = self._impacts.histories(connection, self._prices, texts.values()) if self._impacts else {}
+            return _Found(known, texts, open_epochs(connection), market, histories)
 
     def _store(
         self,
@@ -194,27 +209,6 @@ class Scoring:
         return {**counted, "weight": counted["undiluted"] * mention.novelty} if self._known_late(mention) else None
 
 
-def _answers(model: Engine, mentions: Sequence[Mention]) -> list[TextScore | str]:
-    """What the model says of each text; where it raises on one, why, in a line."""
-    answers = _bisected(model, [Passage(mention.text, mention.span) for mention in mentions])
-    if any(isinstance(answer, str) for answer in answers):
-        # A model that fails on any text is no row's fault: raise what it raises, and keep the batch.
-        model.score([PROBE])
-    return answers
-
-
-def _bisected(model: Engine, passages: Sequence[Passage]) -> list[TextScore | str]:
-    if not passages:
-        return []
-    try:
-        return list(model.score(passages))
-    except Exception as error:
-        if len(passages) == 1:
-            return [f"the model failed: {brief(error)}"]
-    half = len(passages) // 2
-    return _bisected(model, passages[:half]) + _bisected(model, passages[half:])
-
-
 def _said(model: Engine, answer: TextScore) -> dict[str, Any]:
     """The columns that hold what a model said."""
     topics = tuple(_millionths(probability) for probability in answer.topic)
@@ -226,7 +220,20 @@ def _said(model: Engine, answer: TextScore) -> dict[str, Any]:
         "positive": positive,
         "topic": model.topic_labels[topics.index(max(topics))],
         "topics": topics,
+        "impact": None,
+        "impact_model": None,
+        "impact_shares": None,
     }
+
+
+class _Found(NamedTuple):
+    """What a batch is judged by: scores that stand, mentions that a model is to be asked about, epochs, and prices."""
+
+    known: dict[str, ScoreRow]
+    texts: dict[str, Mention]
+    epochs: tuple[Epoch, ...]
+    market: Market
+    histories: Mapping[str, History]
 
 
 class _Read(NamedTuple):
@@ -285,8 +292,11 @@ def _decided(mention: Mention) -> dict[str, Any]:
     }
 
 
-COUNTED = ("negative", "neutral", "positive", "topic", "undiluted", "weight", "share", "sector_share", "withdrawn")
-"""The columns of a score that decisions are made from."""
+COUNTED = (
+    *("negative", "neutral", "positive", "topic", "impact", "impact_shares"),
+    *("undiluted", "weight", "share", "sector_share", "withdrawn"),
+)
+"""The columns of a score that decisions, and what is frozen with them, are made from."""
 
 
 def _counted(row: ScoreRow) -> dict[str, Any]:

@@ -25,6 +25,9 @@ class ScoreRow(Struct, frozen=True, kw_only=True):
     topic: str
     topics: tuple[int, ...] | None = None
     features: dict[str, Any] | None = None
+    impact: int | None = None
+    impact_model: str | None = None
+    impact_shares: dict[str, int | None] | None = None
     company_id: str | None
     sector: str | None
     share: int
@@ -69,6 +72,9 @@ _TYPES = {
     "topic": "text",
     "topics": "bigint[]",
     "features": "jsonb",
+    "impact": "int",
+    "impact_model": "text",
+    "impact_shares": "jsonb",
     "company_id": "text",
     "sector": "text",
     "share": "int",

@@ -60,6 +60,7 @@ def run(settings: Settings, addresses: Addresses, names: Sequence[str] = (), *, 
         context = _context(settings, addresses)
         chosen = [name for name in MODULES if not names or name in names]
         parts = _collect([import_module(MODULES[name]).parts(context) for name in chosen])
+        health.about = parts.about
         group = f"{settings.pg_schema}-workers"
         if len(chosen) < len(MODULES):
             group += "-" + "-".join(chosen)
@@ -88,6 +89,7 @@ def _collect(parts: Sequence[Parts]) -> Parts:
     return Parts(
         agents=[agent for one in parts for agent in one.agents],
         periodics=[periodic for one in parts for periodic in one.periodics],
+        about=lambda: {name: line for one in parts for name, line in one.about().items()},
     )
 
 

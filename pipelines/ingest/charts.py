@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipelines.ingest.drawing import render_chart
+from models.drawing import render_chart
 from pipelines.ingest.readers import read_rows
 from pipelines.ingest.rows import as_time
 from pipelines.ingest.source import Batch, Position, Send

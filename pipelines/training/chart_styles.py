@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from pipelines.ingest.drawing import MARGIN, PLAIN, Colour, Style
+from models.drawing import MARGIN, PLAIN, Colour, Style
 
 PALETTES: tuple[tuple[Colour, Colour, Colour], ...] = (
     (PLAIN.paper, PLAIN.up, PLAIN.down),

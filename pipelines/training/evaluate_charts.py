@@ -15,10 +15,9 @@ import torch
 
 from models.chart import ChartEncoder
 from models.chart_image import as_input, read_image
-from models.windows import ATTRIBUTES, CHART_DAYS, chart_attributes, weekly
-from pipelines.ingest.drawing import PLAIN, draw_weeks
+from models.drawing import PLAIN, draw_weeks
+from models.windows import ATTRIBUTES, CHART_COLUMNS, CHART_DAYS, chart_attributes, weekly
 from pipelines.training.chart_styles import random_style
-from pipelines.training.pretrain import CHART_COLUMNS
 from pipelines.training.stocknet import StockNet
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ import torch
 
 from models.chart import ChartEncoder
 from models.chart_reader import ChartReader, write_chart_artifact
-from models.windows import ATTRIBUTES, CHART_DAYS, chart_attributes, weekly
+from models.windows import ATTRIBUTES, CHART_COLUMNS, CHART_DAYS, chart_attributes, weekly
 from pipelines.training.bootstrap import mean_difference
 from pipelines.training.evaluate_charts import CHARTS, RECEIVED, chart_figures, styles
-from pipelines.training.pretrain import CHART_COLUMNS, PretrainRecipe
+from pipelines.training.pretrain import PretrainRecipe
 from pipelines.training.stocknet import StockNet
 
 Array = np.ndarray[Any, Any]

@@ -14,10 +14,9 @@ import numpy as np
 import torch
 
 from models.engine import TextEngine
-from models.fused_artifact import TextReduction
 from pipelines.training.fused_config import FusedConfig, Run, runs_of
 from pipelines.training.fused_data import FusedData
-from pipelines.training.pretrain import Encoders, ItemVectors, fit_reduction, item_vectors, pretrained
+from pipelines.training.pretrain import Encoders, ItemVectors, TextReduction, fit_reduction, item_vectors, pretrained
 from pipelines.training.stocknet import Items, StockNet, load_stocknet, make_items
 from pipelines.training.stocknet_texts import text_vectors
 from pipelines.training.tracking import tracked

@@ -20,19 +20,26 @@ from torch.nn.functional import cross_entropy
 
 from models.chart import CHART_WIDTH, ChartEncoder
 from models.chart_image import as_input
-from models.fused_artifact import TextReduction
+from models.drawing import PLAIN, Style, draw_weeks
 from models.price import PRICE_WIDTH, PriceEncoder
-from models.windows import ATTRIBUTES, BARS, VOLATILITIES, chart_attributes, price_window, volatilities, weekly
-from pipelines.ingest.drawing import PLAIN, Style, draw_weeks
+from models.windows import (
+    ATTRIBUTES,
+    BARS,
+    CHART_COLUMNS,
+    MIN_CHART_BARS,
+    VOLATILITIES,
+    chart_attributes,
+    price_window,
+    volatilities,
+    weekly,
+)
 from pipelines.training.chart_styles import random_style
 from pipelines.training.stocknet import Items, StockNet, market_returns
 
 Array = np.ndarray[Any, Any]
 Report = Callable[[str, int, int], None]
 
-MIN_CHART_BARS = 60
 PCA_ROWS = 8_192
-CHART_COLUMNS = [0, 1, 2, 3, 5]
 UNREADABLE = -100
 """What `cross_entropy` leaves out."""
 
@@ -53,6 +60,18 @@ class PretrainRecipe:
 
 TEXT_WIDTH = 96
 """Principal components that are kept of a text vector of 768: the rest is noise to a few ten thousand labels."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextReduction:
+    """The leading principal components of text vectors: `mean` (768) and `components` (768, width), float32."""
+
+    mean: Array
+    components: Array
+
+    def __call__(self, vectors: Array) -> Array:
+        """(texts, 768) to (texts, width) float32."""
+        return np.asarray((vectors.astype(np.float32) - self.mean) @ self.components)
 
 
 def fit_reduction(data: StockNet, texts: list[Array], before: str) -> TextReduction:

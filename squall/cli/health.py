@@ -29,4 +29,6 @@ def health() -> None:
         well &= said is not None and fresh and (said.state == "running" or said.state.startswith("waiting"))
         what = f"{said.state}, {said.processed} processed, lag {said.lag}" if said and fresh else "silent"
         print(f"{file.stem}: {what}")
+        for name, line in (said.about if said and fresh else {}).items():
+            print(f"  {name}: {line}")
     raise typer.Exit(0 if well else 1)

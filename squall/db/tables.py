@@ -185,6 +185,12 @@ class Score(Base):
     topics: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
     """Probabilities of the topics in millionths, in the order of the model version's labels."""
     features: Mapped[dict[str, Any]]
+    impact: Mapped[int | None]
+    """P(the price falls less the market's over the next day) in millionths; None: no company, or no fused model that fits."""
+    impact_model: Mapped[str | None]
+    """Version of the fused model that said so."""
+    impact_shares: Mapped[dict[str, Any] | None]
+    """How far text, price and chart moved its logit, in millionths; null for one that was absent."""
     company_id: Mapped[str | None]
     sector: Mapped[str | None]
     share: Mapped[int]

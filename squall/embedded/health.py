@@ -1,7 +1,7 @@
 """What a worker says of itself, and when it counts as stalled."""
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ class Health:
     processed: int
     progress_at: float
     redelivered: int
+    about: dict[str, str] = field(default_factory=dict)
+    """What it names beside its state: the models that serve."""
 
 
 def folder(settings: Settings) -> Path:
@@ -38,7 +40,7 @@ def parse(content: dict[str, Any] | None) -> Health | None:
     """The health file's content; None where it is not complete."""
     if content is None:
         return None
-    with suppress(KeyError, TypeError, ValueError):
+    with suppress(KeyError, TypeError, ValueError, AttributeError):
         return Health(
             pid=int(content["pid"]),
             at=float(content["at"]),
@@ -47,6 +49,7 @@ def parse(content: dict[str, Any] | None) -> Health | None:
             processed=int(content["processed"]),
             progress_at=float(content["progress_at"] or 0),
             redelivered=int(content.get("redelivered") or 0),
+            about={str(name): str(line) for name, line in (content.get("about") or {}).items()},
         )
     return None
 

@@ -26,7 +26,9 @@ REACH = timedelta(days=60)
 """Older bars do not count, however few there are."""
 GAP = timedelta(days=30)
 """Closes further apart give no return."""
-HISTORY = REACH + 2 * GAP
+WINDOW_REACH = timedelta(days=120)
+"""So far back the market's mean returns can be asked for."""
+HISTORY = max(REACH, WINDOW_REACH) + 2 * GAP
 """Bars that began within this before an instant decide its features, and no older one does."""
 
 Floats = NDArray[np.float64]
@@ -90,10 +92,28 @@ class Market:
         end = int(np.searchsorted(series.known, instant, side="right"))
         begin = int(np.searchsorted(series.starts, instant - REACH.total_seconds()))
         # Between two moments at which any bar became known, and with the same bars in reach, the answer is the same.
-        key = (company_id, begin, bisect_right(self._moments, instant))
+        key = (company_id, begin, self.moment(at))
         if key not in self._answers:
             self._answers[key] = self._compute(series, begin, end, instant) if begin < end else {"present": False}
         return self._answers[key]
+
+    def moment(self, at: datetime) -> int:
+        """A number that stays the same until a bar becomes known."""
+        return bisect_right(self._moments, at.timestamp())
+
+    def mean_returns(self, starts: Floats, at: datetime) -> Floats:
+        """Mean return over companies of the bars that began then, as far as it was known at an instant; 0 where none was.
+
+        Args:
+            starts: seconds since 1970, within `WINDOW_REACH` before the instant.
+        """
+        instant = at.timestamp()
+        found = np.zeros(len(starts))
+        for place, start in enumerate(starts.tolist()):
+            known, returns = self._by_start.get(start, (_NONE, _NONE))
+            count = int(np.searchsorted(known, instant, side="right"))
+            found[place] = returns[:count].mean() if count else 0.0
+        return found
 
     def _compute(self, series: _Series, begin: int, end: int, instant: float) -> dict[str, Any]:
         closes, volumes, returns = (part[begin:end] for part in (series.closes, series.volumes, series.returns))

@@ -16,7 +16,7 @@ import yaml
 
 from models.engine import load_engine
 from models.fused_artifact import load_fused
-from pipelines.ingest.drawing import render_chart
+from models.drawing import render_chart
 from pipelines.training.evaluate_fused import read_predictions
 from pipelines.training.fused_config import read_config, runs_of
 from pipelines.training.fused_report import BEGIN, END
@@ -100,7 +100,8 @@ def test_all_figures_come_from_the_predictions(home: Path, told: dict[str, Any])
 
 def test_the_model_of_the_last_fold_is_written_with_the_heads_that_proved_themselves(home: Path, told: dict[str, Any]) -> None:
     version = load_engine(Settings(home=home, model=ModelSettings(device="cpu", threads=1))).version
-    artifact = load_fused(home / "train" / "fused" / "artifact", version)
+    artifact = load_fused(home / "train" / "fused" / "artifact")
+    assert artifact.text_model == version
     assert artifact.manifest["training"]["run"] == "adjusted/fused/2015-q4/seed-1"
     # Price and chart were not trained by themselves here, so nothing shows that direction is better than they are.
     assert artifact.manifest["heads"] == {"impact": told["impact"]["ships"], "direction": False}

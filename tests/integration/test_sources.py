@@ -19,7 +19,7 @@ from kafka import KafkaConsumer, TopicPartition
 from pydantic import SecretStr
 from sqlalchemy import Engine, text
 
-from pipelines.ingest.drawing import render_chart
+from models.drawing import render_chart
 from pipelines.ingest.endpoint import Endpoint, serve
 from pipelines.ingest.feeds import Feed
 from pipelines.ingest.files import FileSource, read_news
