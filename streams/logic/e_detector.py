@@ -115,5 +115,5 @@ def log_mean(log_r: Floats) -> Floats:
 
 def surprise(log_r: Floats) -> Floats:
     """log10 of the mean of R over the strengths, shape (...,), to 4 digits; at least 0."""
-    rounded: Floats = np.round(np.maximum(log_mean(log_r) / _LN10, 0.0), 4)
-    return rounded
+    least_zero: Floats = np.maximum(log_mean(log_r) / _LN10, 0.0)
+    return least_zero.round(4)
