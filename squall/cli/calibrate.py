@@ -111,6 +111,7 @@ def _read(settings: "Settings", days: int) -> "tuple[History, datetime, datetime
     """What the last days brought, and from when to when that was."""
     from squall.cli.reading import reading
     from squall.db.minutes import NEVER, read_cursor
+    from squall.db.rules import newest_rules
     from streams.detector_store import read_arrivals
     from streams.watch import ALWAYS
 
@@ -119,9 +120,11 @@ def _read(settings: "Settings", days: int) -> "tuple[History, datetime, datetime
         end = read_cursor(connection)
         if end == NEVER:
             raise ShortError("nothing has been decided yet: there is no history to calibrate on")
+        rules = newest_rules(connection)
+        kinds = {*ALWAYS, *(rules.rules.kinds if rules else ())}
         first = after = end.astimezone(UTC) - timedelta(days=days)
         while after < end:
-            arrivals, after = read_arrivals(connection, ALWAYS, after, end, CHUNK_ROWS)
+            arrivals, after = read_arrivals(connection, kinds, after, end, CHUNK_ROWS)
             history += arrivals.items()
     return history, first, end
 

@@ -1,9 +1,11 @@
 """Alarm lines that move: nothing opens by that, and what a restart gives back goes on the same."""
 
 import random
+from datetime import UTC, datetime
 
 import pytest
 
+from squall.db.calibrations import Calibration, Standing, words
 from squall.lines import Line, Lines, bounds, detector_mark
 from squall.settings import DetectionSettings
 from streams.logic.detection import Arrival
@@ -85,3 +87,18 @@ def test_the_settings_move_the_line_of_companies_alone() -> None:
     assert bounds(DetectionSettings(budget=3, calibration=-1.5)) == Lines(Line(3.0, -1.5), Line(0.2))
     marks = {detector_mark(one) for one in (SETTINGS, DetectionSettings(), DetectionSettings(guard_days=1))}
     assert len(marks) == 3
+
+
+def test_what_a_line_rests_on_is_said_in_a_sentence() -> None:
+    at = datetime(2015, 3, 2, 5, 7, tzinfo=UTC)
+    found = Calibration("companies", 0.5, -2.0, at, at, 59, 4, 100, 59, "v5", "ana", at, at)
+    said = {
+        words(Standing("companies", 1.0, None, found)),
+        words(Standing("companies", 1.0, -1.5, None)),
+        words(Standing("wider", 0.2, None, None)),
+    }
+    assert said == {
+        "calibrated on 59 days up to 2015-03-02, budget 1 a day, 0.25 false a day expected, renewed 2015-03-02 05:07 UTC",
+        "calibration -1.5 by SQUALL_DETECTION__CALIBRATION, budget 1 a day",
+        "not calibrated, warns very seldom, budget 0.2 a day: `squall calibrate` measures it",
+    }
