@@ -105,8 +105,11 @@ class DetectionSettings(Section):
 
     budget: float = Field(1.0, gt=0, le=1000, description="false incidents a day over all companies together")
     wide_budget: float = Field(0.2, gt=0, le=1000, description="the same over sectors, topics and the market")
-    calibration: float = Field(
-        0.0, ge=-6, le=6, description="log10 of what the alarm line of companies is multiplied by: `squall calibrate` measures it"
+    calibration: float | None = Field(
+        None,
+        ge=-6,
+        le=6,
+        description="log10 of what the alarm line of companies is multiplied by; unset: as `squall calibrate` measured last",
     )
     baseline_days: int = Field(28, ge=1, le=365)
     guard_days: int = Field(2, ge=0, le=14, description="days before today that are no part of the baseline")

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import Connection
 
+from squall.db.calibrations import lines_at, next_lines
 from squall.db.minutes import MINUTE, NEVER, epochs_from, read_cursor, stop_writers, version_at
 from squall.db.rules import InForce, begin_rules, next_change, rules_at
 from squall.errors import UserError
@@ -100,14 +101,19 @@ class Watcher:
             rules = self._rules_after(connection, cursor)
             kinds = {*ALWAYS, *rules.rules.kinds}
             epochs = epochs_from(connection, cursor)
-            # Other rules, and another model's scores, are for another transaction.
-            changes = (next_change(connection, cursor + MINUTE), *(one.since for one in epochs if one.since > cursor + MINUTE))
+            # Other rules, other lines and another model's scores are for another transaction.
+            changes = (
+                next_change(connection, cursor + MINUTE),
+                next_lines(connection, cursor + MINUTE),
+                *(one.since for one in epochs if one.since > cursor + MINUTE),
+            )
             end = min([closed, *(change - MINUTE for change in changes if change is not None)])
             if known != cursor:
                 self._rebuild(connection, cursor)
             version = version_at(epochs, cursor + MINUTE)
             if cursor != NEVER and version is not None and version != version_at(epochs, cursor):
                 self._change_over(connection, cursor, kinds, version)
+            self._move_lines(connection, cursor)
             stop_writers(connection)
             if epochs_from(connection, cursor) != epochs:
                 return True
@@ -166,7 +172,7 @@ class Watcher:
 
     def _rebuild(self, connection: Connection, cursor: datetime) -> None:
         """Bring the detector to where it stood when the minute of the cursor was decided."""
-        detector = self._detector = SurgeDetector(self._settings.detection)
+        detector = self._detector = self._learner(connection, cursor)
         stored = detector_store.read_state(connection)
         self._stored = NEVER
         if cursor == NEVER:
@@ -199,13 +205,27 @@ class Watcher:
             arrivals, after = detector_store.read_arrivals(connection, kinds, after, cursor, self._chunk_rows, version)
             yield from arrivals.items()
 
+    def _learner(self, connection: Connection, cursor: datetime) -> SurgeDetector:
+        """A detector that has seen nothing, at the lines of the minute of the cursor."""
+        return SurgeDetector(self._settings.detection, lines_at(connection, cursor, self._settings.detection))
+
+    def _move_lines(self, connection: Connection, cursor: datetime) -> None:
+        """Take the lines by which the minute after the cursor is decided. The state is stored at once, as where models change."""
+        lines = lines_at(connection, cursor + MINUTE, self._settings.detection)
+        if lines == self._detector.lines:
+            return
+        self._detector.move_lines(lines, minute_number(cursor + MINUTE))
+        self._stored = cursor
+        detector_store.store_state(connection, cursor, self._detector.export())
+        log.info("moved lines", after=cursor.isoformat(), companies=lines.companies, wider=lines.wider)
+
     def _change_over(self, connection: Connection, cursor: datetime, kinds: Collection[Kind], version: str) -> None:
         """From the minute after the cursor on another version scores: go by baselines of what that says of the past.
 
         The state is stored at once, so that whoever rebuilds it gets just this one.
         """
         started = time.monotonic()
-        detector = SurgeDetector(self._settings.detection)
+        detector = self._learner(connection, cursor)
         for minute, arrivals in self._again(connection, cursor, kinds, version):
             detector.step(minute, arrivals)
         detector.succeed(self._detector, minute_number(cursor))

@@ -60,13 +60,15 @@ def budgets_kept(nulls: Sequence[Scores], history: Series, scopes: int, days: in
         history: what the lines are calibrated on, as the product does it: other data than the nulls are of.
     """
     kept = []
-    null = play_null(list(minutes_of(history, ROW)), DetectionSettings(), np.random.default_rng(7))
+    null = play_null(list(minutes_of(history, ROW)), DetectionSettings(), np.random.default_rng(7))["companies"]
     for budget in BUDGETS:
-        found = null.calibration(budget)
-        bound = own_line(scopes, budget)
-        counts = [sum(len(scores.judged().openings(line).row) for scores in nulls) for line in (bound, bound + (found or 0.0))]
+        found = null.measured(budget)
+        bound, moved = own_line(scopes, budget), found.value if found else 0.0
+        counts = [sum(len(scores.judged().openings(line).row) for scores in nulls) for line in (bound, bound + moved)]
         total = days * len(nulls)
-        kept.append(Kept(budget, counts[0] / total, counts[1] / total, 2 * max(counts[1], 1) ** 0.5 / total, found))
+        kept.append(
+            Kept(budget, counts[0] / total, counts[1] / total, 2 * max(counts[1], 1) ** 0.5 / total, found and found.value)
+        )
     return kept
 
 

@@ -11,6 +11,7 @@ from dashboard import formats
 from dashboard.access import needs
 from dashboard.clientside import clientside
 from dashboard.components import marks
+from dashboard.components.lines import lines_panel
 from dashboard.components.news import TALL
 from dashboard.components.panels import code, empty, page, panel, stacks
 from dashboard.components.pipeline import letters_table, outbox_table, partitions_table, sources_table, workers_table
@@ -22,6 +23,7 @@ from dashboard.ranges import buckets
 from dashboard.reads import pipeline as reads
 from dashboard.scopes import MARKET
 from dashboard.workers import read_workers
+from squall.settings import get_settings
 
 COLUMNS = 48
 HOUR = timedelta(hours=1)
@@ -50,10 +52,11 @@ def render(context: Context, search: str | None) -> Any:
                         panel("Rate and latency", graph, name="flow", aside=ranges, note="— median, ··· 95th percentile"),
                         panel("Workers", html.Div(live[2], id="flow-workers"), name="workers", note="what each says of itself"),
                         panel("Notifications", html.Div(live[3], id="flow-outbox"), name="outbox", note="of the last 7 days"),
+                        panel("Alarm line", html.Div(live[5], id="flow-lines"), name="lines", note="false incidents a day"),
                     ],
                     [
                         panel(
-                            "Dead letters", html.Div(live[5], id="flow-dead"), name="dead", note="of the last 7 days, by reason"
+                            "Dead letters", html.Div(live[6], id="flow-dead"), name="dead", note="of the last 7 days, by reason"
                         ),
                         panel("Partitions", html.Div(live[1], id="flow-partitions"), name="partitions", note="of the news topic"),
                         panel("Sources", html.Div(live[4], id="flow-sources"), name="sources"),
@@ -92,6 +95,7 @@ def register(app: Dash, context: Context) -> None:
         Output("flow-workers", "children"),
         Output("flow-outbox", "children"),
         Output("flow-sources", "children"),
+        Output("flow-lines", "children"),
         Output("flow-dead", "children"),
         Output("dead-seen", "data"),
         Input("rev-tick", "data"),
@@ -100,7 +104,7 @@ def register(app: Dash, context: Context) -> None:
     )
     def refresh(_tick: Any, seen: str) -> tuple[Any, ...]:
         found = _live(context, context.reader.clock())
-        return (*found[:5], no_update if found[6] == seen else found[5], found[6])
+        return (*found[:6], no_update if found[7] == seen else found[6], found[7])
 
     @app.callback(
         Output("flow", "figure"),
@@ -165,7 +169,7 @@ def register(app: Dash, context: Context) -> None:
 
 
 def _live(context: Context, now: datetime | None) -> tuple[Any, ...]:
-    """Tiles, partitions, workers, notifications, sources, dead letters, and a mark of these."""
+    """Tiles, partitions, workers, notifications, sources, alarm lines, dead letters, and a mark of these."""
     reader = context.reader
     parts = reads.partitions(reader)
     took = reads.latency(reader)
@@ -191,6 +195,7 @@ def _live(context: Context, now: datetime | None) -> tuple[Any, ...]:
         workers_table(workers),
         outbox_table(waiting),
         sources_table(speaking),
+        lines_panel(reads.lines(reader, get_settings().detection)),
         dead,
         mark,
     )

@@ -10,6 +10,9 @@ from sqlalchemy import Connection, text
 from dashboard.queries import Reader
 from dashboard.ranges import Buckets
 from dashboard.scopes import MARKET
+from squall.db.calibrations import Standing, standings
+from squall.db.minutes import MINUTE, NEVER, read_cursor
+from squall.settings import DetectionSettings
 
 RECENT = 2_000
 """Scores that latencies are taken from: the newest."""
@@ -151,6 +154,13 @@ def decided(reader: Reader) -> tuple[datetime, datetime] | None:
     """Up to which event minute has been decided, and when that was."""
     rows = reader.dicts("SELECT at, moved_at FROM cursor WHERE name = 'watch'")
     return (rows[0]["at"], rows[0]["moved_at"]) if rows else None
+
+
+def lines(reader: Reader, settings: DetectionSettings) -> list[Standing]:
+    """Where the alarm line of each family stands in the next minute to be decided; none before the first."""
+    with reader.engine.connect() as connection:
+        decided = read_cursor(connection)
+        return [] if decided == NEVER else standings(connection, decided + MINUTE, settings)
 
 
 def reasons(reader: Reader) -> list[Reason]:

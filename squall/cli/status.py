@@ -21,7 +21,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="print JSON")] =
         home = settings.home.expanduser().resolve()
         print(json.dumps({"running": False, "healthy": False, "home": str(home)}) if as_json else _nothing(settings))
         raise typer.Exit(1)
-    about = {"running": True, **about, "lag": _lag(settings, about)}
+    about = {"running": True, **about, "lag": _lag(settings, about), "alarm_lines": _lines(settings, about)}
     if as_json:
         print(json.dumps(about))
     else:
@@ -57,6 +57,29 @@ def _lag(settings: Settings, about: dict[str, Any]) -> dict[str, int | None]:
     return lag
 
 
+def _lines(settings: Settings, about: dict[str, Any]) -> dict[str, str]:
+    """What the alarm line of each family rests on; nothing where the database does not say."""
+    from sqlalchemy.exc import DBAPIError
+
+    from squall.db.calibrations import standings, words
+    from squall.db.engine import make_engine
+    from squall.db.minutes import MINUTE, read_cursor
+    from squall.embedded import addresses
+    from squall.errors import UserError
+
+    inside = settings.in_namespace(about["namespace"])
+    try:
+        engine = make_engine(inside, addresses(inside).database_url)
+        try:
+            with engine.connect() as connection:
+                found = standings(connection, read_cursor(connection) + MINUTE, inside.detection)
+        finally:
+            engine.dispose()
+    except (DBAPIError, UserError):
+        return {}
+    return {one.family: words(one) for one in found}
+
+
 def _show(about: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
@@ -74,6 +97,8 @@ def _show(about: dict[str, Any]) -> None:
     console.print(processes)
     lag = ", ".join(f"{name} {'unknown' if count is None else count}" for name, count in about["lag"].items())
     console.print(f"waiting: {lag}", highlight=False)
+    for family, words in about["alarm_lines"].items():
+        console.print(f"alarm line of {family}: {words}", highlight=False)
 
 
 def _says(process: dict[str, Any]) -> str:

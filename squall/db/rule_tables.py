@@ -90,3 +90,33 @@ class LeadLag(Base):
     later_p: Mapped[float | None] = mapped_column(Float(53))
     confirmed: Mapped[bool]
     computed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Calibration(Base):
+    """Where the alarm line of a family of scopes stands from the minute `since` on, until a later one of that family. Rows are
+    only ever added: what decided a minute stays known."""
+
+    __tablename__ = "calibration"
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    since: Mapped[datetime] = mapped_column(index=True)
+    family: Mapped[str]
+    """`companies` or `wider`."""
+    budget: Mapped[float] = mapped_column(Float(53))
+    """False incidents a day over the family that the line was sought for."""
+    value: Mapped[float] = mapped_column(Float(53))
+    """log10 of what the line is multiplied by that the bound for this budget gives."""
+    first: Mapped[datetime]
+    last: Mapped[datetime]
+    """The history [first, last] that it was measured on."""
+    judged_days: Mapped[int]
+    """Days of it that were judged, each counted once; those before only taught the baselines."""
+    plays: Mapped[int]
+    """So often they were played, in another order each time."""
+    allowed: Mapped[int]
+    """Incidents that all plays may have had together: the budget's, less an allowance for the sampling error."""
+    counted: Mapped[int]
+    """Incidents that they had at this line."""
+    detector: Mapped[str]
+    """Version and settings of the detector; another one is not calibrated by it."""
+    author: Mapped[str]
+    computed_at: Mapped[datetime] = mapped_column(server_default=func.now())

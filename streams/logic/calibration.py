@@ -1,27 +1,31 @@
 """Where the alarm line has to stand so that the budget of false alarms is met: measured on a watch-list's own history. Pure.
 
 The bound of the e-detector holds for every stream whose expectations hold; most streams stay far below it, and a stream that is
-burstier than was expected may pass it. So the detector is played over the history with the days of each company in another order:
-what is left of surges is what companies have by chance and within a day, and its incidents count as false.
+burstier than was expected may pass it. So the detector is played over the history with the days of each scope in another order:
+what is left of surges is what scopes have by chance and within a day, and its incidents count as false.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from functools import cache
 from itertools import pairwise
-from math import ceil, log10, sqrt
+from math import ceil, exp, log10, sqrt
 from typing import NamedTuple
 
 import numpy as np
 
+from squall.lines import FAMILIES, Family, Line, Lines, family_of
+from squall.scopes import parse_scope
 from squall.sessions import week_slots
 from squall.settings import DetectionSettings
 from streams.logic.detection import Arrival
+from streams.logic.e_detector import FADING
 from streams.logic.expectation import DAY, HOUR
 from streams.logic.surge_detector import SurgeDetector
 
 History = Sequence[tuple[int, Mapping[str, Arrival]]]
-"""What minutes since 1970 brought to companies, minutes ascending."""
+"""What minutes since 1970 brought to scopes, minutes ascending."""
 PERMUTATIONS = 4
 HOLD = 6 * HOUR
 """An incident is open until its scope has stayed below the line for so long; only then another may open."""
@@ -29,6 +33,8 @@ LEAST_FALSE = 10
 """Incidents that the judged days, each counted once, must allow at the budget: fewer say too little of where the line is."""
 CAUTION = 1.645
 """Standard errors of that number by which less is allowed: other weeks have other chances, and the budget is to hold there."""
+LEAST_LINE = ceil(-100 * log10(1 - exp(-FADING))) / 100
+"""No line stands lower: R of a quiet scope comes to rest below that."""
 _EPOCH = date(1970, 1, 1).toordinal()
 # Monday's slots come first, and a holiday counts as a Sunday.
 _NOON, _SATURDAY = 12, 5 * 24
@@ -52,8 +58,19 @@ def day_permuted(history: History, rng: np.random.Generator, exchange: str) -> H
     return sorted(minutes.items())
 
 
+class Measured(NamedTuple):
+    """What permuted history asks of a line, for a budget."""
+
+    value: float
+    """log10 of what the bound is to be multiplied by."""
+    allowed: int
+    """Incidents that the judged days may have: the budget's, less `CAUTION` standard errors of what it allows."""
+    counted: int
+    """Incidents that they have at that line."""
+
+
 class Null(NamedTuple):
-    """What the detector says of permuted history."""
+    """What the detector says of the permuted history of a family."""
 
     found: list[tuple[int, str, int, float]]
     """Permutation, scope, minute and surprise of all minutes that may open an incident."""
@@ -62,45 +79,59 @@ class Null(NamedTuple):
     bound: float
     """The line without calibration, at a budget of one false incident a day."""
 
-    def calibration(self, budget: float) -> float | None:
-        """log10 of what the bound is to be multiplied by for a budget; None: the history is too short to say."""
+    def measured(self, budget: float) -> Measured | None:
+        """What a budget asks for; None: the history is too short to say."""
         once = budget * self.days / PERMUTATIONS
         if once < LEAST_FALSE:
             return None
         allowed = int(budget * self.days * (1 - CAUTION / sqrt(once)))
-        return round(line_for(self.found, allowed) - self.bound + log10(budget), 4)
+        line, counted = line_for(self.found, allowed)
+        return Measured(round(line - self.bound + log10(budget), 4), allowed, counted)
 
 
-def play_null(history: History, settings: DetectionSettings, rng: np.random.Generator) -> Null:
-    """Play permutations of a history. The weeks that a baseline needs are played, and judged only after."""
-    if not history:
-        return Null([], 0, 0.0)
-    first = (history[0][0] // DAY + settings.baseline_days + settings.guard_days + 1) * DAY
-    judged = max(0, history[-1][0] // DAY + 1 - first // DAY)
-    plain = settings.model_copy(update={"calibration": 0.0, "budget": 1.0})
-    found: list[tuple[int, str, int, float]] = []
-    bound = 0.0
-    for number in range(PERMUTATIONS if judged else 0):
-        detector = SurgeDetector(plain)
+def days_needed(settings: DetectionSettings, budget: float) -> tuple[int, int]:
+    """Days of history that a calibration takes, and how many of them only teach the baselines."""
+    taught = settings.baseline_days + settings.guard_days + 1
+    return taught + ceil(LEAST_FALSE / budget), taught
+
+
+def play_null(history: History, settings: DetectionSettings, rng: np.random.Generator) -> dict[Family, Null]:
+    """Play permutations of a history. The weeks that a baseline needs are played, and judged only after.
+
+    Days that brought nothing to a family are not judged for it: nobody was listening.
+    """
+    first = history[0][0] // DAY + settings.baseline_days + settings.guard_days + 1 if history else 0
+    heard: dict[Family, set[int]] = {family: set() for family in FAMILIES}
+    for minute, arrivals in history:
+        if minute // DAY >= first:
+            for family in {_family(scope) for scope in arrivals}:
+                heard[family].add(minute // DAY)
+    found: dict[Family, list[tuple[int, str, int, float]]] = {family: [] for family in FAMILIES}
+    bound: dict[Family, float] = dict.fromkeys(FAMILIES, 0.0)
+    for number in range(PERMUTATIONS if any(heard.values()) else 0):
+        detector = SurgeDetector(settings, Lines(Line(1.0), Line(1.0)))
         for minute, arrivals in day_permuted(history, rng, settings.exchange):
-            said = detector.step(minute, arrivals)
-            if minute >= first:
-                found += [(number, one.scope, one.minute, one.surprise) for one in said if one.share_up]
-        bound = detector.line("company")
-    return Null(found, judged * PERMUTATIONS, bound)
+            for one in detector.step(minute, arrivals):
+                if minute >= first * DAY and one.share_up:
+                    found[_family(one.scope)].append((number, one.scope, one.minute, one.surprise))
+        bound = {"companies": detector.line("company"), "wider": detector.line("market")}
+    return {family: Null(found[family], len(heard[family]) * PERMUTATIONS, bound[family]) for family in FAMILIES}
 
 
-def line_for(found: Iterable[tuple[int, str, int, float]], allowed: int) -> float:
-    """The lowest line, in hundredths, from which on upwards at most so many incidents open.
+@cache
+def _family(scope: str) -> Family:
+    return family_of(parse_scope(scope).kind)
+
+
+def line_for(found: Iterable[tuple[int, str, int, float]], allowed: int) -> tuple[float, int]:
+    """The lowest line, in hundredths, from which on upwards at most so many incidents open; and how many open there.
 
     Args:
         found: history, scope, minute and surprise of what may open one, in any order.
     """
     ordered = sorted(found)
-    if not ordered:
-        return 0.0
     hundredths = np.array([int(100 * one[3]) for one in ordered])
-    key = np.cumsum([0, *(one[:2] != before[:2] for before, one in pairwise(ordered))])
+    key = np.cumsum([0, *(one[:2] != before[:2] for before, one in pairwise(ordered))][: len(ordered)])
     minute = np.array([one[2] for one in ordered])
 
     def incidents(line: int) -> int:
@@ -109,7 +140,8 @@ def line_for(found: Iterable[tuple[int, str, int, float]], allowed: int) -> floa
         return int(high.sum() - near.sum())
 
     # What counts at a line is not monotone: a higher one may split an incident. So it is sought from above.
-    low, high = 0, ceil(float(hundredths.max())) + 1
+    low = round(100 * LEAST_LINE)
+    high = max(low, ceil(float(hundredths.max(initial=0))) + 1)
     while high > low and incidents(high - 1) <= allowed:
         high -= 1
-    return high / 100
+    return high / 100, incidents(high)

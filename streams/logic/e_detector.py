@@ -107,8 +107,13 @@ def after_marks(log_r: Floats, extra: Floats, gain: Floats) -> Floats:
     return after
 
 
+def log_mean(log_r: Floats) -> Floats:
+    """log of the mean of R over the strengths, shape (...,)."""
+    total: Floats = np.logaddexp.reduce(log_r, axis=-1)
+    return total - float(np.log(len(EXTRA)))
+
+
 def surprise(log_r: Floats) -> Floats:
     """log10 of the mean of R over the strengths, shape (...,), to 4 digits; at least 0."""
-    mean = (np.logaddexp.reduce(log_r, axis=-1) - np.log(len(EXTRA))) / _LN10
-    rounded: Floats = np.round(np.maximum(mean, 0.0), 4)
-    return rounded
+    least_zero: Floats = np.maximum(log_mean(log_r) / _LN10, 0.0)
+    return least_zero.round(4)

@@ -11,16 +11,16 @@ from math import log, log10
 import msgspec
 import numpy as np
 
+from squall.lines import DETECTOR, Line, Lines, bounds, family_of
 from squall.scopes import Kind, parse_scope
 from squall.settings import DetectionSettings
 from streams.logic.baseline import Ints
 from streams.logic.detection import Arrival, Signal
-from streams.logic.e_detector import EXTRA, NOTHING, Floats, after_marks, after_quiet, faded, gains, strengths, surprise
+from streams.logic.e_detector import EXTRA, NOTHING, Floats, after_marks, after_quiet, faded, gains, log_mean, strengths, surprise
 from streams.logic.expectation import DAY, HOUR, KINDS, NEGATIVE, SERIES, VOLUME, Expectation, packed, unpacked
 from streams.logic.metrics import silence
 from streams.logic.moods import Moods
 
-VERSION = 4
 # The line is never lower than for a watch-list of so many scopes: three stories are no surge, however few are watched.
 LEAST_FAMILY = 500
 # Scopes wider than a company are too busy to be judged by a prior: they wait until the stream is so old.
@@ -36,12 +36,17 @@ _MASS, _EXPECTED, _STORIES, _MENTIONS, _ITEMS, _NEGATIVES = range(6)
 
 
 class SurgeDetector:
-    """The marked e-detector over scopes, against baselines of their own past; see `streams.logic.detection.Detector`."""
+    """The marked e-detector over scopes, against baselines of their own past; see `streams.logic.detection.Detector`.
+
+    Args:
+        lines: the alarm lines to begin with; None: as the settings have them.
+    """
 
     ARRAYS = ("asof", "log_r", "echo", "cusum", "start", "sums", "awaited")
 
-    def __init__(self, settings: DetectionSettings) -> None:
+    def __init__(self, settings: DetectionSettings, lines: Lines | None = None) -> None:
         self._settings = settings
+        self.lines = lines or bounds(settings)
         self._number: dict[str, int] = {}
         self._groups: dict[str, int] = {}
         self._since: int | None = None
@@ -98,9 +103,32 @@ class SurgeDetector:
         over the budget."""
         companies = int(np.count_nonzero(self._expectation.kind == 0))
         family = companies if kind == "company" else len(self._number) - companies
-        budget = self._settings.budget if kind == "company" else self._settings.wide_budget
-        calibration = self._settings.calibration if kind == "company" else 0.0
-        return round(log10(max(family, LEAST_FAMILY) * DAY / budget) + calibration, 4)
+        line = self.lines.of(family_of(kind))
+        return round(log10(max(family, LEAST_FAMILY) * DAY / line.budget) + line.calibration, 4)
+
+    def move_lines(self, lines: Lines, minute: int) -> None:
+        """Let other alarm lines hold from a minute on, later than all before.
+
+        A line that falls opens nothing: a scope then stands as far from it as it stood from the one before, or `HEADROOM` below
+        it where it stood farther. R is only ever made less by that, so that the bound goes on to hold.
+        """
+        if lines == self.lines:
+            return
+        self._roll(minute)
+        self._pass(np.arange(len(self._number)), minute - 1)
+        before = self._line_of_each()
+        self.lines = lines
+        after = self._line_of_each()
+        stands = log_mean(self.log_r) / log(10)
+        wanted = after + np.maximum(stands - before, -HEADROOM)
+        with np.errstate(invalid="ignore"):
+            less = np.where(wanted < stands, wanted - stands, 0.0)
+        self.log_r += less[..., None] * log(10)
+
+    def _line_of_each(self) -> Floats:
+        """The line of each scope."""
+        lines: Floats = np.array([self.line(kind) for kind in KINDS])[self._expectation.kind]
+        return lines
 
     def _roll(self, minute: int) -> None:
         """End the hours before that of `minute`."""
@@ -111,8 +139,7 @@ class SurgeDetector:
         while self._hour < hour:
             self._hour += 1
             self._pass(np.arange(len(self._number)), self._hour * HOUR - 1)
-            most = np.array([self.line(kind) for kind in KINDS])[self._expectation.kind] + HEADROOM
-            self.log_r = np.minimum(self.log_r, most[:, None] * log(10))
+            self.log_r = np.minimum(self.log_r, (self._line_of_each() + HEADROOM)[:, None] * log(10))
             self._expectation.begin_hour(self._hour, self._since)
             self._expect()
             if self._hour * HOUR < self._since + WARM:
@@ -229,6 +256,7 @@ class SurgeDetector:
         """All that it keeps; `restore` of it continues exactly here."""
         held = {
             "mark": self._mark(),
+            "lines": self.lines,
             "names": list(self._number),
             "groups": list(self._groups),
             "since": self._since,
@@ -248,6 +276,7 @@ class SurgeDetector:
         held = msgspec.msgpack.decode(zlib.decompress(state))
         if held["mark"] != self._mark():
             raise ValueError("the detector's state is of another layout or other settings")
+        self.lines = Lines(*(Line(*line) for line in held["lines"]))
         self._number = {name: number for number, name in enumerate(held["names"])}
         self._groups = {name: number for number, name in enumerate(held["groups"])}
         self._since, self._hour = held["since"], held["hour"]
@@ -286,4 +315,4 @@ class SurgeDetector:
 
     def _mark(self) -> list[int]:
         # The layout follows from these; thresholds may change without the past being lost.
-        return [VERSION, self._settings.baseline_days, self._settings.guard_days]
+        return [DETECTOR, self._settings.baseline_days, self._settings.guard_days]

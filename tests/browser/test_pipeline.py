@@ -3,7 +3,11 @@
 from playwright.sync_api import expect
 from sqlalchemy import Engine, text
 
+from squall.db.calibrations import Calibration, add_calibrations
+from squall.lines import detector_mark
+from squall.settings import DetectionSettings
 from tests.browser.conftest import Visit
+from tests.browser.world import FIRST, NOW
 
 
 def test_it_says_how_work_flows(visit: Visit) -> None:
@@ -39,3 +43,23 @@ def test_dead_letters_are_read_and_sent_again(visit: Visit, world: Engine) -> No
     with world.begin() as connection:
         assert len(list(connection.execute(text(sent)))) == 3
     expect(reason).to_contain_text("3 sent again")
+
+
+def test_the_alarm_line_says_what_it_rests_on(visit: Visit, world: Engine) -> None:
+    panel = visit("/pipeline").page.locator(".panel-lines")
+    rows = panel.locator("tbody tr")
+    expect(rows).to_have_count(2)
+    expect(rows.first).to_contain_text("Not calibrated: warns very seldom. Run squall calibrate")
+    mark = detector_mark(DetectionSettings())
+    found = Calibration("companies", 1.0, -2.1, FIRST, NOW, 231, 4, 800, 776, mark, "ana")
+    with world.begin() as connection:
+        add_calibrations(connection, [found])
+    try:
+        expect(rows.first).not_to_contain_text("Not calibrated")
+        expect(rows.first).to_contain_text("0.84")
+        expect(rows.first).to_contain_text("Calibrated on 231 days up to")
+        expect(rows.last).to_contain_text("Sectors, topics, market")
+        expect(rows.last).to_contain_text("Not calibrated")
+    finally:
+        with world.begin() as connection:
+            connection.execute(text("TRUNCATE calibration"))

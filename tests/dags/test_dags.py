@@ -69,7 +69,7 @@ def probe(environment: dict[str, str], *words: str) -> Any:
 def test_the_dags_are_what_they_should_be(environment: dict[str, str]) -> None:
     found = probe(environment, "list")
     assert found["errors"] == {}
-    assert found["dags"].keys() == {"backfill", "drift", "embed", "lead_lag", "prices", "retention", "retrain"}
+    assert found["dags"].keys() == {"backfill", "calibrate", "drift", "embed", "lead_lag", "prices", "retention", "retrain"}
     for name, dag in found["dags"].items():
         assert dag["timetable"] == ("NullTimetable" if name == "backfill" else "CronDataIntervalTimetable")
         assert (dag["max_active_runs"], dag["catchup"]) == (1, False)
@@ -88,8 +88,8 @@ def test_the_dags_are_what_they_should_be(environment: dict[str, str]) -> None:
 def assert_squall_knows(line: str, values: dict[str, str]) -> None:
     assert set(re.findall(r"\$(\w+)", line)) == values.keys()
     assert "{{" not in line, "values come as variables, never as the shell's text"
-    values_of = {**dict.fromkeys(("$RATE", "$EPOCHS", "$SEED", "$BASE_ROWS"), "1"), "$LEARNING_RATE": "0.1", "$WHEN": "new"}
-    words = [values_of.get(word, word) for word in shlex.split(line)]
+    given = {**dict.fromkeys(("$RATE", "$EPOCHS", "$SEED", "$BASE_ROWS"), "1"), "$DAYS": "60", "$LEARNING_RATE": "0.1"}
+    words = [{**given, "$WHEN": "new"}.get(word, word) for word in shlex.split(line)]
     words = [word.replace("$", "2026-01-05-") if "$RUN" in word else "2026-01-05" if word[0] == "$" else word for word in words]
     command: Any = typer.main.get_command(app)
     context = click.Context(command)
@@ -111,7 +111,12 @@ def test_retention_runs_for_its_period_and_a_second_run_changes_nothing(environm
 
 
 @pytest.mark.parametrize(
-    ("dag", "tasks"), [("drift", {"measure": "success", "report": "skipped"}), ("prices", {"close": "skipped"})]
+    ("dag", "tasks"),
+    [
+        ("drift", {"measure": "success", "report": "skipped"}),
+        ("prices", {"close": "skipped"}),
+        ("calibrate", {"measure": "skipped"}),
+    ],
 )
 @pytest.mark.usefixtures("services")
 def test_a_run_without_a_date_ends_its_period_now(environment: dict[str, str], dag: str, tasks: dict[str, str]) -> None:

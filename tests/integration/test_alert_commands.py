@@ -174,19 +174,32 @@ def test_a_channel_can_be_tried(squall: Squall, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_line_is_calibrated_on_the_history_that_is_there(squall: Squall, context: Context) -> None:
-    with pytest.raises(UserError, match="too short for a budget of 1 a day: it takes 41 days, of which 31 only teach"):
+    short = "too short for a budget of 1 a day: it takes 41 days, of which 31 only teach"
+    with pytest.raises(UserError, match=short):
         squall("calibrate", "--days", "42")
+    with pytest.raises(AssertionError, match=short):
+        squall("calibrate", "--days", "42", "--skip-short")
     with context.engine.begin() as connection:
+        assert list(connection.execute(text("SELECT * FROM calibration"))) == []
         parameters = {"first": START - timedelta(days=41)}
         connection.execute(text(HISTORY_MENTIONS), parameters)
         connection.execute(text(HISTORY_SCORES), parameters)
     try:
+        tried = squall("calibrate", "--days", "42", "--dry-run", "--json").splitlines()
         said = squall("calibrate", "--days", "42", "--json").splitlines()
     finally:
         with context.engine.begin() as connection:
             connection.execute(text("TRUNCATE mention, score"))
-    found = json.loads(said[-1])
-    assert said[1] == f"SQUALL_DETECTION__CALIBRATION={found['calibration']:g}"
+    assert said[0].startswith("wider: the history is too short for a budget of 0.2 a day: it takes 81 days")
+    assert "nothing was stored" in tried
+    [found] = json.loads(said[-1])["families"]
     # Three stories a day of each company surprise nobody.
-    assert found["calibration"] < -2
-    assert found["judged_days"] >= 4 * 10
+    assert found["value"] < -2
+    assert found["judged_days"] >= 10
+    assert found["counted"] <= found["allowed"]
+    with context.engine.begin() as connection:
+        rows = [dict(row) for row in connection.execute(text("TABLE calibration")).mappings()]
+        connection.execute(text("TRUNCATE calibration"))
+    [row] = rows
+    assert (row["family"], row["value"], row["since"]) == ("companies", found["value"], START + timedelta(minutes=1))
+    assert json.loads(tried[-1])["families"] == [found]

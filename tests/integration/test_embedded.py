@@ -403,6 +403,9 @@ def test_up_restarts_what_dies_and_down_stops_it_all(
     after = json.loads(squall(home, "status", "--json").stdout)
     assert (after["broker"], after["database_url"]) == (before["broker"], before["database_url"])
     assert all(isinstance(count, int) for count in after["lag"].values()), "the broker tells the lag of every topic"
+    assert {name: words.split(",")[0] for name, words in after["alarm_lines"].items()} == dict.fromkeys(
+        ("companies", "wider"), "not calibrated"
+    )
     done = worker_progress(look(home))
     wait_until(lambda: worker_progress(look(home)) > done, "progress", STARTED_S)  # the clock's records are taken again
     assert squall(home, "topics", "check").returncode == 0

@@ -7,8 +7,9 @@ from benchmarks.detection.judging import Scores
 from benchmarks.detection.ours import minutes_of
 from benchmarks.detection.series import ROW, Series
 from benchmarks.detection.simulate import simulated
+from squall.lines import FAMILIES
 from squall.settings import DetectionSettings
-from streams.logic.calibration import HOLD, History, day_permuted, line_for, play_null
+from streams.logic.calibration import HOLD, LEAST_LINE, History, day_permuted, days_needed, line_for, play_null
 from streams.logic.detection import Arrival
 from streams.logic.expectation import DAY
 from streams.logic.surge_detector import SurgeDetector
@@ -24,7 +25,7 @@ def history(seed: int) -> tuple[Series, History]:
 
 @pytest.mark.slow
 def test_the_budget_holds_on_null_data_that_the_line_was_not_measured_on() -> None:
-    null = play_null(history(21)[1], SETTINGS, np.random.default_rng(1))
+    null = play_null(history(21)[1], SETTINGS, np.random.default_rng(1))["companies"]
     assert null.days == 4 * (DAYS - JUDGED_FROM)
     _, minutes = history(22)
     detector, found = SurgeDetector(SETTINGS), []
@@ -36,10 +37,12 @@ def test_the_budget_holds_on_null_data_that_the_line_was_not_measured_on() -> No
     order = np.lexsort((at, scope))
     scores = Scores(scope[order], at[order] // ROW, score[order])
     days = DAYS - JUDGED_FROM
-    assert null.calibration(0.1) is None
+    assert null.measured(0.1) is None
     for budget in (1.0, 10.0):
-        moved = null.calibration(budget)
-        assert moved is not None
+        measured = null.measured(budget)
+        assert measured is not None
+        assert measured.counted <= measured.allowed < budget * null.days
+        moved = measured.value
         # Far below the bound, which holds whatever the stream: that is what a calibration is for.
         assert moved < -1
         incidents = len(scores.openings(null.bound - np.log10(budget) + moved).row)
@@ -50,9 +53,22 @@ def test_the_budget_holds_on_null_data_that_the_line_was_not_measured_on() -> No
 
 def test_too_short_a_history_says_nothing() -> None:
     minutes = [(day * DAY + 9, {"company:a": Arrival((0.5,), (1.0,), 1, 1.0, 0.5)}) for day in range(12)]
-    assert play_null([], SETTINGS, np.random.default_rng(1)).calibration(1.0) is None
-    assert play_null(minutes[:9], SETTINGS, np.random.default_rng(1)).calibration(1.0) is None
-    assert play_null(minutes, SETTINGS, np.random.default_rng(1)).calibration(0.1) is None
+    for some, budget in (([], 1.0), (minutes[:9], 1.0), (minutes, 0.1)):
+        nulls = play_null(some, SETTINGS, np.random.default_rng(1))
+        assert [nulls[family].measured(budget) for family in FAMILIES] == [None, None]
+    assert days_needed(DetectionSettings(), 0.2) == (81, 31)
+
+
+def test_each_family_is_measured_by_itself_and_days_that_nobody_listened_do_not_count() -> None:
+    market = {"market": Arrival((0.9,), (1.0,), 1, 1.0, 0.9)}
+    minutes = [(day * DAY + 9, market) for day in range(30) if day not in (20, 21)]
+    nulls = play_null(minutes, SETTINGS, np.random.default_rng(1))
+    assert nulls["companies"].measured(1.0) is None
+    assert nulls["wider"].days == 4 * (20 - 2)
+    measured = nulls["wider"].measured(100.0)
+    assert measured is not None
+    # However many the budget allows, the line stands where a quiet scope does not reach it.
+    assert measured.value == pytest.approx(LEAST_LINE - nulls["wider"].bound + 2, abs=1e-4)
 
 
 def test_days_change_places_with_days_like_them_and_keep_what_is_in_them() -> None:
@@ -81,8 +97,7 @@ def test_days_change_places_with_days_like_them_and_keep_what_is_in_them() -> No
 
 def test_the_line_is_the_lowest_that_allows_no_more() -> None:
     found = [(0, "a", 10, 5.0), (0, "a", 10 + HOLD, 6.0), (0, "b", 5, 3.25), (1, "a", 10, 4.0), (1, "a", 11 + HOLD, 2.0)]
-    assert line_for(found, 0) == pytest.approx(6.01)
-    assert line_for(found, 1) == pytest.approx(4.01)
-    assert line_for(found, 3) == pytest.approx(2.01)
-    assert line_for(found, 4) == 0
-    assert line_for([], 4) == 0
+    assert line_for(found, 0) == (pytest.approx(6.01), 0)
+    assert line_for(found, 1) == (pytest.approx(4.01), 1)
+    assert line_for(found, 3) == (LEAST_LINE, 3)
+    assert line_for(found, 4) == (LEAST_LINE, 3)
