@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from dashboard import formats
-from dashboard.panes import LANE, MOOD, PRICE, ChartData, layout
+from dashboard.panes import LANE, MOOD, MOOD_EDGE, PRICE, ChartData, layout
 from dashboard.ranges import wall
 from dashboard.rows import BarRow, NewsRow
 from dashboard.scopes import Names
@@ -29,7 +29,8 @@ def chart(data: ChartData, palette: Palette, tz: ZoneInfo, names: Names, revisio
 
 def traces(data: ChartData, palette: Palette, tz: ZoneInfo, names: Names) -> list[dict[str, Any]]:
     """The traces, always the same number in the same order."""
-    drawn = [_candles(data, palette, tz), _stories(data, palette, tz), *_lane(data, palette, tz, names), _mood(data, palette, tz)]
+    above = [_candles(data, palette, tz), _stories(data, palette, tz), *_lane(data, palette, tz, names)]
+    drawn = [*above, _epochs(data, palette, tz), _mood(data, palette, tz)]
     # plotly.js places no axis whose traces are all without points and draws NaN there: a point without a place is one
     return [trace if trace["x"] else {**trace, "x": [None], "y": [None]} for trace in drawn]
 
@@ -142,6 +143,24 @@ def _lane(data: ChartData, palette: Palette, tz: ZoneInfo, names: Names) -> list
         "showlegend": False,
     }
     return [spans, heads]
+
+
+def _epochs(data: ChartData, palette: Palette, tz: ZoneInfo) -> dict[str, Any]:
+    """A line where another model version began to score: what lies left and right of it was said by different ones."""
+    points = [(epoch, y) for epoch in data.epochs for y in (-MOOD_EDGE, MOOD_EDGE, None)]
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": "Models",
+        "x": [None if y is None else wall(epoch.since, data.now, tz) for epoch, y in points],
+        "y": [y for _, y in points],
+        "line": {"color": palette.second, "width": 1, "dash": "dot"},
+        "text": [f"model {formats.chart_text(epoch.version)} from here on" for epoch, _ in points],
+        "hovertemplate": "%{text}<extra></extra>",
+        "xaxis": "x",
+        "yaxis": MOOD,
+        "showlegend": False,
+    }
 
 
 def _mood(data: ChartData, palette: Palette, tz: ZoneInfo) -> dict[str, Any]:

@@ -10,9 +10,12 @@ from dashboard import formats
 from dashboard.ranges import Buckets, wall, zone_label
 from dashboard.rows import BarRow, IncidentRow, Mood, NewsRow
 from dashboard.theme import FONT, Palette
+from squall.db.minutes import Epoch
 
 CLOSED_UP_TO = timedelta(days=10)
 LANE, PRICE, MOOD = "y2", "y", "y3"
+MOOD_EDGE = 1.05
+"""How far the pane of mood reaches, up and down."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,8 @@ class ChartData:
     now: datetime
     no_price: str = ""
     """Why there is no price, where one might be expected and there is none."""
+    epochs: Sequence[Epoch] = ()
+    """Which model version begins to score within the window, and when."""
 
     @property
     def priced(self) -> bool:
@@ -109,7 +114,7 @@ def layout(data: ChartData, palette: Palette, tz: ZoneInfo, revision: str, *, na
         "yaxis3": titled(
             "Mood",
             domain=mood,
-            range=[-1.05, 1.05],
+            range=[-MOOD_EDGE, MOOD_EDGE],
             tickvals=[-1, -0.5, 0, 0.5, 1],
             ticktext=["−1", "−0.5", "0", "+0.5", "+1"],
             zeroline=True,

@@ -14,6 +14,7 @@ from dashboard.ranges import POINTS, STEPS, Buckets
 from dashboard.rows import OPEN, BarRow, ChartRow, EventRow, IncidentRow, Mood, NewsRow, Pulse
 from dashboard.scopes import MARKET, Names, topic_slug
 from squall.acts import list_silences
+from squall.db.minutes import Epoch
 
 Row = TypeVar("Row")
 Value = TypeVar("Value")
@@ -24,6 +25,8 @@ _BRIEF = (
     "id, rule, rule_version, scope, company_id, state, severity, opened_at, fired_at, acknowledged_at, resolved_at, updated_at, "
     "surprise, peak_surprise, threshold, summary, verdict"
 )
+EPOCHS = 40
+"""Changes of the model that a range shows at most."""
 SEEN = 200
 """How many of the newest rows a revision number covers: more than a page shows."""
 
@@ -170,6 +173,11 @@ class Reader:
     def heat(self, window: Buckets, most: int, only: Sequence[str] | None = None) -> list[Mood]:
         """The same for the market and the companies of which most was said in the window; `only`: of these companies."""
         return self._moods.series(self._moods.busiest(window, most, only), window)
+
+    def epochs(self, start: datetime, stop: datetime) -> list[Epoch]:
+        """Which model version has scored from which minute on: those that began after `start` and not after `stop`, by time."""
+        sql = "SELECT since, version FROM model_epoch WHERE since > :start AND since <= :stop ORDER BY since DESC LIMIT :most"
+        return self.rows(Epoch, sql, start=start, stop=stop, most=EPOCHS)[::-1]
 
     def mentions(self, scope: str, since: datetime, stop: datetime) -> int:
         """How many mentions the scope had, up to and with the minute that begins at `stop`."""

@@ -28,7 +28,7 @@ def read_image(content: bytes) -> Array:
     Raises:
         ChartError: it is neither, damaged, or has more than 16 million pixels.
     """
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(BytesIO(content), formats=("PNG", "JPEG")) as image:
@@ -37,8 +37,12 @@ def read_image(content: bytes) -> Array:
             shown = image.convert("RGBA")
     except ChartError:
         raise
-    except Exception as error:
-        raise ChartError(f"no PNG or JPEG image that can be read: {error}") from None
+    except UnidentifiedImageError:
+        raise ChartError("no PNG or JPEG image") from None
+    except Image.DecompressionBombError:
+        raise ChartError(f"the image has more than {MAX_PIXELS} pixels") from None
+    except Exception:
+        raise ChartError("the PNG or JPEG image is damaged or cut off") from None
     page = Image.new("RGBA", shown.size, "white")
     page.alpha_composite(shown)
     return as_input(page.convert("RGB"))

@@ -14,8 +14,8 @@
   }
   function frame(map) {
     const head = element("tr", "", element("td", "corner"));
-    for (const [, kind, named, old] of map.heads) {
-      const cell = element("th", old ? "old" : "", element("span"));
+    for (const [, kind, named, old, model] of map.heads) {
+      const cell = element("th", `${old ? "old" : ""}${model ? " epoch" : ""}`, element("span"));
       cell.scope = "col";
       if (kind) {
         const time = element("time", "t");
@@ -34,10 +34,10 @@
     });
     return element("table", "heat", element("thead", "", head), element("tbody", "", ...rows));
   }
-  function paint(cell, value, opened, old) {
+  function paint(cell, value, opened, old, model) {
     const [classes, mean] = value === 0 ? ["none"] : value === 1 ? ["silent"] : value;
     const mark = opened ? opened[1] : value === 0 ? "·" : value === 1 ? "×" : /[1-9]/.test(mean) ? mean[0] : "0";
-    const wanted = `c ${classes}${opened && mean ? " opened" : ""}${old ? " old" : ""}`;
+    const wanted = `c ${classes}${opened && mean ? " opened" : ""}${old ? " old" : ""}${model ? " epoch" : ""}`;
     if (cell.className !== wanted) cell.className = wanted;
     if (cell.textContent === mark && Boolean(cell.firstElementChild) === Boolean(opened)) return;
     cell.replaceChildren(opened ? element("b", `sev-${opened[0]}`, mark) : mark);
@@ -50,7 +50,7 @@
     if (wanted !== shape || !box.firstElementChild) { shape = wanted; box.replaceChildren(frame(map)); }
     const rows = box.querySelector("tbody").rows;
     map.rows.forEach((row, at) => row.cells.forEach((value, column) =>
-      paint(rows[at].cells[column + 1], value, row.opened[column], map.heads[column][3])));
+      paint(rows[at].cells[column + 1], value, row.opened[column], ...map.heads[column].slice(3))));
   };
 
   function explain(cell) {
@@ -59,7 +59,8 @@
     const many = Array.isArray(value) && (value[2] === 1 ? "1 mention" : `${value[2].toLocaleString("en-GB")} mentions`);
     const says = value === 0 ? "no news" : value === 1 ? "no news from any source" : `mean sentiment ${value[1]}, ${many}`;
     const incident = opened ? `; ${opened[0][0].toUpperCase()}${opened[0].slice(1)} incident opened` : "";
-    const words = `${row.name}, ${squall.format.dated(new Date(map.heads[column][0]))} + ${map.step}: ${says}${incident}`;
+    const model = map.heads[column][4] ? `; model ${map.heads[column][4]} began to score` : "";
+    const words = `${row.name}, ${squall.format.dated(new Date(map.heads[column][0]))} + ${map.step}: ${says}${incident}${model}`;
     const line = document.getElementById("now-explain");
     if (line.textContent !== words) line.textContent = words;
   }

@@ -17,6 +17,7 @@ from dashboard.ranges import DAY, Buckets
 from dashboard.rows import IncidentRow, Mood
 from dashboard.scopes import MARKET, Names, scope_path
 from dashboard.theme import GLYPHS
+from squall.db.minutes import Epoch
 
 NARROW_COLUMNS = 12
 HINT = "Point at a cell, or tap it, to read it."
@@ -29,9 +30,7 @@ def heat_box() -> list[Any]:
     return [
         dcc.Store(id="now-cells"),
         html.Div(id="now-heat", className="heat-box"),
-        html.P(
-            "Point at a cell, or tap it, to read it.", id="now-explain", className="explain", **attributes(aria_live="polite")
-        ),
+        html.P(HINT, id="now-explain", className="explain", **attributes(aria_live="polite")),
         _legend(),
     ]
 
@@ -43,14 +42,16 @@ def heat_map(
     now: datetime,
     names: Names,
     tz: ZoneInfo,
+    epochs: Sequence[Epoch] = (),
     most: int = 40,
 ) -> dict[str, Any]:
     """At most `most` rows: the market first, then the companies of which most was said.
 
     Returns:
         `step` in words; `heads`: by column where it begins, what of its name is shown (`hour`, `day` or nothing), the time that
-        names it, and whether a narrow page leaves it out; `rows`: the scope's name and address, its cells, and by column
-        severity and glyph of the incident that opened there. No rows without any news.
+        names it, whether a narrow page leaves it out, and the model version that began to score in it (or nothing); `rows`: the
+        scope's name and address, its cells, and by column severity and glyph of the incident that opened there. No rows without
+        any news.
     """
     cells: dict[str, dict[datetime, Mood]] = {}
     for mood in moods:
@@ -64,7 +65,7 @@ def heat_map(
     starts = [at for at in window.starts if at <= now]
     return {
         "step": formats.step_words(window.step),
-        "heads": _heads(window, tz),
+        "heads": _heads(window, tz, epochs),
         "rows": [
             {
                 "name": names.scope(scope),
@@ -90,8 +91,9 @@ def _opened(incidents: Sequence[IncidentRow], window: Buckets) -> dict[str, dict
     return found
 
 
-def _heads(window: Buckets, tz: ZoneInfo) -> list[list[Any]]:
+def _heads(window: Buckets, tz: ZoneInfo, epochs: Sequence[Epoch]) -> list[list[Any]]:
     short = window.step < DAY
+    began = {(epoch.since - window.start) // window.step: epoch.version for epoch in epochs}
     every = 4 if short else 5
     heads: list[list[Any]] = []
     for index, at in enumerate(window.starts):
@@ -100,7 +102,8 @@ def _heads(window: Buckets, tz: ZoneInfo) -> list[list[Any]]:
         shown = (window.number - 1 - index) % every == 0 and index >= 1
         # A day of UTC is named by its noon, which is of the same date almost everywhere.
         named = at if short else at + DAY / 2
-        heads.append([at.isoformat(), kind if shown else "", named.isoformat(), index < window.number - NARROW_COLUMNS])
+        old = index < window.number - NARROW_COLUMNS
+        heads.append([at.isoformat(), kind if shown else "", named.isoformat(), old, began.get(index, "")])
     return heads
 
 
@@ -117,5 +120,5 @@ def _legend() -> Any:
         html.Span(word, className=f"c {name}")
         for word, name in zip(words, ("mn3", "mn2", "mn1", "mp0", "mp1", "mp2", "mp3"), strict=True)
     ]
-    keys = [html.Span("· no news"), html.Span("× no source spoke"), html.Span("◆▲●○ incident opened")]
+    keys = [html.Span(words) for words in ("· no news", "× no source spoke", "◆▲●○ incident opened", "┊ another model")]
     return html.Div([html.Span("Mean sentiment"), html.Span(steps, className="scale"), *keys], className="legend")

@@ -287,6 +287,7 @@ def _data(context: Context, scope: str, preset: str, until: str | None) -> figur
         [row for row in reader.incidents(scope=scope, start=window.start, most=80, brief=True) if row.opened_at <= now],
         now,
         no_price,
+        reader.epochs(window.start, now),
     )
 
 

@@ -103,7 +103,8 @@ def register(app: Dash, context: Context) -> None:
         moods = context.reader.heat(window, HEAT_ROWS, limit_to(context))
         rows = context.reader.incidents(start=window.start, only=limit_to(context), brief=True)
         cell = f"one cell: {step_words(window.step)}{' of UTC' if window.step >= DAY else ''}"
-        return heat_map(moods, rows, window, end, context.reader.names(), tz, HEAT_ROWS), cell
+        epochs = context.reader.epochs(window.start, end)
+        return heat_map(moods, rows, window, end, context.reader.names(), tz, epochs, HEAT_ROWS), cell
 
     @app.callback(
         Output("now-movers", "children"),

@@ -20,6 +20,7 @@ def describe_chart(
     """
     import json
 
+    from models.chart_image import ChartError
     from models.chart_reader import SHIPPED, load_chart_reader, sentence
 
     try:
@@ -27,7 +28,10 @@ def describe_chart(
     except OSError as error:
         raise UserError(f"cannot read {image}: {error.strerror}") from None
     reader = load_chart_reader(model or SHIPPED)
-    told = reader.read(content)
+    try:
+        told = reader.read(content)
+    except ChartError as error:
+        raise UserError(f"{image}: {error}") from None
     if json_output:
         parts = {name: own._asdict() for name, own in told.items()}
         print(json.dumps({"sentence": sentence(told), "model": reader.version, "attributes": parts}))

@@ -10,10 +10,11 @@ from playwright.sync_api import expect
 from sqlalchemy import Engine, delete, insert, text
 
 from dashboard.screenshots import settled
+from squall.db.model_tables import ModelEpoch
 from squall.db.rule_tables import LeadLag
 from tests.browser import seed
 from tests.browser.conftest import Visit
-from tests.browser.world import NOW, item
+from tests.browser.world import MODEL, NOW, item
 
 PATHS = ["/", "/company/apple", "/scope/sector/technology", "/scope/topic/m-a-investments", "/incidents"]
 # What lands must be seen within 2 s; a machine that has more to do than cores is given longer.
@@ -253,6 +254,27 @@ def test_chart_takes_new_items_and_keeps_the_zoom(visit: Visit, world: Engine) -
     page.locator("#stories-count").wait_for()
     expect(page.locator("#chart .cartesianlayer .xy .scatterlayer .points path")).to_have_count(before + 1)
     assert page.evaluate(shown) == zoomed
+
+
+def test_where_another_model_began_to_score_is_marked_and_named(visit: Visit, world: Engine) -> None:
+    with world.begin() as connection:
+        connection.execute(insert(ModelEpoch), {"since": NOW - timedelta(hours=3), "version": MODEL})
+    try:
+        watched = visit("/company/apple?from=-6h")
+        page = watched.page
+        settled(page)
+        line = page.locator("#chart .scatterlayer .js-line[style*='stroke-dasharray']")
+        expect(line).to_have_count(1)
+        box = line.bounding_box()
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        expect(page.locator("#chart .hoverlayer")).to_contain_text(f"model {MODEL} from here on")
+        page.goto(watched.site + "/")
+        expect(page.locator(".heat th.epoch")).to_have_count(1)
+        page.locator(".heat tbody tr").first.locator("td.epoch").hover()
+        expect(page.locator(".explain")).to_contain_text(f"model {MODEL} began to score")
+    finally:
+        with world.begin() as connection:
+            connection.execute(delete(ModelEpoch).where(ModelEpoch.since > NOW - timedelta(days=1)))
 
 
 def test_lead_and_lag_are_told_with_their_doubt(visit: Visit, world: Engine) -> None:

@@ -128,7 +128,7 @@ def test_the_chart_encoder_describes_a_chart_and_says_how_sure_it_is(home: Path)
     refused = squall(home, "describe-chart", str(home / "small.yaml"), *model)
     assert refused.returncode == 1
     assert refused.stderr.count("\n") == 1
-    assert "no PNG or JPEG" in refused.stderr
+    assert refused.stderr.rstrip().endswith("small.yaml: no PNG or JPEG image")
 
 
 def test_a_run_that_was_stopped_goes_on_to_the_same_result(home: Path, tmp_path: Path) -> None:

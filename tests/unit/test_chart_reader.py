@@ -68,9 +68,18 @@ def test_the_sentence_has_what_is_trusted_and_no_more() -> None:
     assert sentence(reading(set(ATTRIBUTES))).startswith("The price falls, from first to last it moves through most of the range")
 
 
-def test_what_is_no_image_is_refused(encoder: ChartEncoder, tmp_path: Path) -> None:
-    with pytest.raises(ChartError, match="no PNG or JPEG"):
-        write(tmp_path, encoder).read(b"nothing")
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"nothing", "no PNG or JPEG image"),
+        (b"", "no PNG or JPEG image"),
+        (png(1)[:-2000], "the PNG or JPEG image is damaged or cut off"),
+    ],
+)
+def test_what_is_no_image_is_refused_in_our_words(encoder: ChartEncoder, tmp_path: Path, content: bytes, message: str) -> None:
+    with pytest.raises(ChartError) as refused:
+        write(tmp_path, encoder).read(content)
+    assert str(refused.value) == message
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from dashboard.ranges import buckets
 from dashboard.rows import BarRow, IncidentRow, Mood, NewsRow
 from dashboard.scopes import Names
 from dashboard.theme import DARK, LIGHT, SCHEMES
+from squall.db.minutes import Epoch
 
 NOW = datetime(2013, 1, 24, 21, 34, tzinfo=UTC)
 UTC_ZONE = ZoneInfo("UTC")
@@ -99,6 +100,15 @@ def test_an_open_incident_reaches_to_now_and_a_closed_exchange_is_grey() -> None
     assert figure["data"][3]["customdata"] == ["i1"]
     shaded = [(shape["x0"], shape["x1"]) for shape in figure["layout"]["shapes"]]
     assert ("2013-01-22 21:00:00", "2013-01-23 14:30:00") in shaded
+
+
+def test_where_another_model_begins_there_is_a_line_through_the_moods_that_names_it() -> None:
+    line = drawn(epochs=[Epoch(NOW - timedelta(hours=3), "<b>v2</b>")])["data"][4]
+    assert line["x"] == ["2013-01-24 18:34:00", "2013-01-24 18:34:00", None]
+    assert line["line"]["dash"] == "dot"
+    assert line["text"][0] == "model &lt;b&gt;v2&lt;/b&gt; from here on"
+    told = heat_map([mood(WINDOW.start, scope="market")], [], WINDOW, NOW, NAMES, UTC_ZONE, [Epoch(NOW, "v2")])
+    assert [head[4] for head in told["heads"]] == [""] * (WINDOW.number - 1) + ["v2"]
 
 
 def test_what_is_missing_is_said() -> None:
