@@ -89,6 +89,11 @@ class Artifact:
         """The tokenizer's file, verified."""
         return self._base_file(TOKENIZER)
 
+    @property
+    def config(self) -> Path:
+        """The file that says what the base encoder is built of, verified; the package's belongs to its version."""
+        return self.encoder_folder / CONFIG if self.packaged else self._base_file(CONFIG)
+
     def encoder_weights(self) -> dict[str, Array]:
         """The base encoder's weights with the learnt changes merged in, float32, named as in the base."""
         from safetensors.numpy import load_file

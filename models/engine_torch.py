@@ -77,7 +77,7 @@ def merged_network(artifact: Artifact) -> TextNetwork:
     """The network with the artifact's weights, for inference."""
     from transformers import AutoConfig, AutoModel
 
-    config = AutoConfig.from_pretrained(artifact.encoder_folder, local_files_only=True)
+    config = AutoConfig.from_pretrained(artifact.config, local_files_only=True)
     encoder = AutoModel.from_config(config, add_pooling_layer=False)  # type: ignore[no-untyped-call]
     encoder.load_state_dict({name: torch.from_numpy(value) for name, value in artifact.encoder_weights().items()}, strict=False)
     sizes = [len(artifact.labels(head)) for head in ("sentiment", "topic")]
