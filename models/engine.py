@@ -124,7 +124,7 @@ def load_engine(settings: Settings, runtime: RuntimeName | None = None) -> TextE
     Raises:
         UserError: the weights are missing or damaged, or a GPU was asked for that is not there.
     """
-    return engine_of(load_artifact(settings.model.dir or SHIPPED), settings, runtime)
+    return engine_of(load_artifact(settings.model.dir or SHIPPED, settings.model.base), settings, runtime)
 
 
 def engine_of(artifact: Artifact, settings: Settings, runtime: RuntimeName | None = None) -> TextEngine:
@@ -134,7 +134,9 @@ def engine_of(artifact: Artifact, settings: Settings, runtime: RuntimeName | Non
         UserError: as `load_engine`.
     """
     device = choose_device(settings.model.device)
-    if runtime == "torch" or (runtime is None and device == "cuda"):
+    if runtime == "onnx" and not artifact.packaged:
+        raise UsageError(f"{artifact.version} runs on torch only: its encoder is {artifact.manifest['base']['name']}")
+    if runtime == "torch" or not artifact.packaged or (runtime is None and device == "cuda"):
         if importlib.util.find_spec("torch") is None:
             raise UsageError("the torch runtime is not installed: pip install 'squall[gpu]'")
         from models.engine_torch import TorchRuntime

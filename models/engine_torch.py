@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from models.artifact import base_folder
+from models.artifact import MARK
 from models.batches import padded_length
 from models.passages import Tokens
 from models.text import TextNetwork, collate
@@ -30,14 +30,16 @@ class TorchRuntime:
 
     step = 16
 
-    def __init__(self, artifact: Artifact, device: str, batch_size: int) -> None:
-        self._batch_size = batch_size
+    def __init__(self, artifact: Artifact, device: str, batch_size: int, half: bool | None = None) -> None:
+        """Load the weights; `half`: whether to compute in bfloat16 (default: on a GPU)."""
+        self._batch_size, self._half = batch_size, half
         self._network = merged_network(artifact)
         self._move(device)
 
     def _move(self, device: str) -> None:
         self.device = torch.device(device)
-        self._dtype = torch.bfloat16 if self.device.type == "cuda" else torch.float32
+        half = self.device.type == "cuda" if self._half is None else self._half
+        self._dtype = torch.bfloat16 if half else torch.float32
         self._network.to(self.device, self._dtype)
 
     @property
@@ -66,13 +68,20 @@ class TorchRuntime:
         return np.asarray(pooled[: len(rows)].float().cpu().numpy())
 
 
+def computes_in_bf16(device: torch.device) -> bool:
+    """Whether bfloat16 is fast on the device: on CUDA, and on CPUs with instructions for it."""
+    return device.type == "cuda" or bool(torch.cpu._is_avx512_bf16_supported())
+
+
 def merged_network(artifact: Artifact) -> TextNetwork:
     """The network with the artifact's weights, for inference."""
     from transformers import AutoConfig, AutoModel
 
-    config = AutoConfig.from_pretrained(base_folder(), local_files_only=True)
+    config = AutoConfig.from_pretrained(artifact.config, local_files_only=True)
     encoder = AutoModel.from_config(config, add_pooling_layer=False)  # type: ignore[no-untyped-call]
     encoder.load_state_dict({name: torch.from_numpy(value) for name, value in artifact.encoder_weights().items()}, strict=False)
     sizes = [len(artifact.labels(head)) for head in ("sentiment", "topic")]
-    network = TextNetwork(encoder, config.hidden_size, *sizes)
+    network = TextNetwork(encoder, *sizes)
+    if network.mark is not None:
+        network.mark.data.copy_(torch.from_numpy(artifact.tensors[MARK]))
     return network.eval()

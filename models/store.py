@@ -80,7 +80,7 @@ def open_version(settings: Settings, version: str, url: str, sha256: str) -> Tex
         folder = fetch(settings, url, sha256)
         if file_hash(folder / MANIFEST) != sha256:
             raise ArtifactError("its manifest is not the one that was registered")
-        artifact = load_artifact(folder)
+        artifact = load_artifact(folder, settings.model.base)
         if artifact.version != version:
             raise ArtifactError(f"its files are those of {artifact.version}")
         engine = engine_of(artifact, settings)

@@ -1,25 +1,29 @@
-"""The text network in torch: MiniLM with LoRA, pooled over the text and over the marked company, with two linear heads."""
+"""The text network in torch: an encoder with LoRA, pooled over the text and over the marked company, with two linear heads."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from models.artifact import base_folder
 from models.passages import Tokens
-
-LORA_RANK = 32
-LORA_ALPHA = 64
 
 
 class TextNetwork(nn.Module):
-    """Encoder and heads. The company is marked by token type 1 and has a mean of its own beside that of the whole text."""
+    """Encoder and heads. The company is marked and has a mean of its own beside that of the whole text.
 
-    def __init__(self, encoder: nn.Module, hidden: int, sentiments: int, topics: int, dropout: float = 0.1) -> None:
+    It is marked by token type 1; an encoder without token types gets `mark` added to the embeddings of the company's tokens.
+    """
+
+    def __init__(self, encoder: Any, sentiments: int, topics: int, dropout: float = 0.1) -> None:
         super().__init__()
         self.encoder = encoder
+        hidden = int(encoder.config.hidden_size)
+        typed = getattr(encoder.config, "type_vocab_size", 0) > 1
+        self.mark = None if typed else nn.Parameter(0.02 * torch.randn(hidden))
         self.sentiment = nn.Linear(2 * hidden, sentiments)
         self.topic = nn.Linear(hidden, topics)
         self.dropout = nn.Dropout(dropout)
@@ -38,9 +42,12 @@ class TextNetwork(nn.Module):
 
         Where no company is marked, the whole text stands in for it.
         """
-        states = self.encoder(
-            input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids
-        ).last_hidden_state.float()
+        if self.mark is None:
+            read = {"input_ids": input_ids, "token_type_ids": token_type_ids}
+        else:
+            words = self.encoder.get_input_embeddings()(input_ids)
+            read = {"inputs_embeds": words + token_type_ids.unsqueeze(-1) * self.mark}
+        states = self.encoder(attention_mask=attention_mask, **read).last_hidden_state.float()
         inside, marks = attention_mask.to(states.dtype), token_type_ids.to(states.dtype)
         unmarked = 1 - marks.amax(dim=1, keepdim=True)
         return masked_mean(states, inside), masked_mean(states, marks + unmarked * inside)
@@ -51,16 +58,15 @@ def masked_mean(states: Tensor, weights: Tensor) -> Tensor:
     return (states * weights.unsqueeze(-1)).sum(dim=1) / weights.sum(dim=1, keepdim=True)
 
 
-def trainable_network(sentiments: int, topics: int) -> TextNetwork:
-    """The base encoder with fresh LoRA layers and heads; only these and the token-type table take gradients."""
+def trainable_network(base: Path, rank: int, sentiments: int, topics: int) -> TextNetwork:
+    """The base encoder of a folder with fresh LoRA layers and heads; only these and what marks a company take gradients."""
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModel
 
     hush_transformers()
-    base = AutoModel.from_pretrained(base_folder(), add_pooling_layer=False, local_files_only=True)
-    hidden = int(base.config.hidden_size)
-    config = LoraConfig(r=LORA_RANK, lora_alpha=LORA_ALPHA, target_modules="all-linear", bias="none")
-    network = TextNetwork(get_peft_model(base, config), hidden, sentiments, topics)
+    encoder = AutoModel.from_pretrained(base, add_pooling_layer=False, local_files_only=True)
+    config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", bias="none")
+    network = TextNetwork(get_peft_model(encoder, config), sentiments, topics)
     for name, parameter in network.named_parameters():
         if "token_type_embeddings" in name:
             parameter.requires_grad_(True)

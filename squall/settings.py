@@ -63,6 +63,9 @@ class ModelSettings(Section):
     dir: Path | None = Field(
         None, description="folder of an artifact that serves whatever is promoted; unset: workers follow the champion"
     )
+    base: Path | None = Field(
+        None, description="folder of the encoder's files for models on another one than the package's, e.g. of all-mpnet-base-v2"
+    )
     store: str = Field("", description="where registered models are kept: a folder or fsspec address; empty: in SQUALL_HOME")
     follow_s: float = Field(3.0, ge=0.2, le=10, description="seconds between two looks of a worker for a new champion")
     shadow: bool = Field(False, description="let the challenger score in the champion's shadow, apart from mood and alerts")

@@ -1,8 +1,12 @@
 """A small data folder of our own, laid out like the real one, to train and judge a text model on."""
 
+import shutil
 from pathlib import Path
 
 import pandas as pd
+
+from models.artifact import TOKENIZER, base_folder
+from models.lexical import VOCABULARY
 
 GOODS = ("copper", "timber", "cloth", "glass", "paper", "salt", "grain", "tea", "wool", "steel")
 PLACES = ("north", "south", "east", "west", "coast", "hills")
@@ -31,4 +35,16 @@ def write_data(folder: Path) -> Path:
     ]
     frame = pd.DataFrame(rows, columns=["headline_id", "headline", "entity", "sentiment"])
     frame.to_csv(folder / "sentfin" / "entity_sentiment.csv", index=False)
+    return folder
+
+
+def write_encoder(folder: Path) -> Path:
+    """A tiny encoder without token types, of random weights, that reads the tokens of the package's."""
+    import torch
+    from transformers import MPNetConfig, MPNetModel
+
+    torch.manual_seed(1)
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    MPNetModel(MPNetConfig(vocab_size=VOCABULARY, **sizes), add_pooling_layer=False).save_pretrained(folder)
+    shutil.copy(base_folder() / TOKENIZER, folder)
     return folder

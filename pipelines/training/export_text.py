@@ -10,16 +10,17 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import torch
 from safetensors import safe_open
 
 from models.artifact import RANGES, TOKENIZER, Artifact, artifact_name, base_folder, write_artifact
 from models.batches import bucketed, pack
-from models.engine import TextEngine
+from models.engine import TextEngine, choose_device
 from models.engine_onnx import OnnxRuntime, session
+from models.engine_torch import TorchRuntime, computes_in_bf16
 from models.graph import build_graph
 from models.heads import head_inputs, softmax
 from models.passages import MAX_TOKENS, PassageEncoder
-from models.text import LORA_ALPHA, LORA_RANK
 from pipelines.training.datasets import SENTIMENTS, Row, TextData
 from pipelines.training.fit_lexical import SHARES, fit_lexical, scaled
 from pipelines.training.marking import marked_passage
@@ -30,30 +31,35 @@ CALIBRATION_ROWS = 600
 TEMPERATURES = np.geomspace(0.5, 3.0, 200)
 
 
-def export_artifact(checkpoint: Path, data: TextData, out: Path, threads: int) -> Artifact:
-    """Turn a checkpoint's weights into an artifact in `out`.
+def export_artifact(checkpoint: Path, data: TextData, out: Path, threads: int, base: Path | None = None) -> Artifact:
+    """Turn a checkpoint's weights into an artifact in `out`; `base` is the folder of the encoder, if not the package's.
 
     The ranges of the activations and the lexical classifier come from training rows, its share and the temperatures from
     held-out ones: no evaluation row is read.
     """
     tensors, metadata = read_checkpoint(checkpoint)
+    recipe = json.loads(metadata["recipe"])
     manifest: dict[str, Any] = {
-        "name": "text",
+        "name": "text-base" if base else "text",
         "labels": {"sentiment": list(SENTIMENTS), "topic": list(data.topics)},
-        "lora": {"rank": LORA_RANK, "alpha": LORA_ALPHA},
+        "lora": {"rank": recipe["rank"], "alpha": 2 * recipe["rank"]},
         "max_tokens": MAX_TOKENS,
         "temperatures": {"sentiment": 1.0, "topic": 1.0},
     }
     topical = [row for row in data.train if row.task == "topic"]
-    encode = PassageEncoder(base_folder() / TOKENIZER)
+    encode = PassageEncoder((base or base_folder()) / TOKENIZER)
     passages = [marked_passage(row) for row in topical]
     lexical = fit_lexical(encode(passages), [row.label for row in topical], len(data.topics))
-    unscaled = write_artifact(out, manifest, tensors | lexical)
-    ranges = input_ranges(unscaled, data.train, threads)
-    tensors |= {f"{RANGES}{name}": value for name, value in ranges.items()}
-    uncalibrated = write_artifact(out, manifest, tensors | lexical)
+    if base is None:
+        unscaled = write_artifact(out, manifest, tensors | lexical)
+        ranges = input_ranges(unscaled, data.train, threads)
+        tensors |= {f"{RANGES}{name}": value for name, value in ranges.items()}
+    uncalibrated = write_artifact(out, manifest, tensors | lexical, base)
     with TemporaryDirectory() as cache:
-        engine = TextEngine(uncalibrated, OnnxRuntime(uncalibrated, Path(cache)), batch_size=32, at_once=threads)
+        if base is None:
+            engine = TextEngine(uncalibrated, OnnxRuntime(uncalibrated, Path(cache)), batch_size=32, at_once=threads)
+        else:
+            engine = half_engine(uncalibrated)
     temperatures, share, figures = fit_held_out(engine, data.held_out)
     progress = json.loads(metadata["progress"])
     manifest |= {
@@ -66,11 +72,17 @@ def export_artifact(checkpoint: Path, data: TextData, out: Path, threads: int) -
             "held_out_rows": len(data.held_out),
             "dropped_near_copies_of_evaluation_rows": data.dropped,
         },
-        "recipe": json.loads(metadata["recipe"]),
+        "recipe": recipe,
         "held_out": progress["history"],
         "git": git_revision(),
     }
-    return write_artifact(out, manifest, tensors | scaled(lexical, share))
+    return write_artifact(out, manifest, tensors | scaled(lexical, share), base)
+
+
+def half_engine(artifact: Artifact) -> TextEngine:
+    """The engine on torch, on the GPU if there is one, in bfloat16 where that is fast: twice the speed of float32 on a CPU."""
+    device = choose_device("auto")
+    return TextEngine(artifact, TorchRuntime(artifact, device, 32, half=computes_in_bf16(torch.device(device))), 32)
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Array], dict[str, str]]:

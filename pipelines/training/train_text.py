@@ -1,4 +1,4 @@
-"""Train the text model: LoRA on MiniLM with two heads, resumable at any step."""
+"""Train the text model: LoRA on an encoder with two heads, resumable at any step."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ from sklearn.metrics import accuracy_score, f1_score
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from models.artifact import Artifact, artifact_name, base_folder
+from models.artifact import BASE_WEIGHTS, CONFIG, TOKENIZER, Artifact, artifact_name, base_folder
 from models.engine import Engine
+from models.engine_torch import computes_in_bf16
 from models.passages import PassageEncoder, Tokens
 from models.text import TextNetwork, collate, trainable_network
 from pipelines.training.datasets import SENTIMENTS, Row, Task, TextData
@@ -33,7 +34,7 @@ from squall.errors import UserError
 
 POOL_BATCHES = 50
 """Batches are cut from pools of this many, sorted by length: little padding, still well shuffled."""
-CHECKPOINT_EVERY = 200
+CHECKPOINT_EVERY = 100
 CHECKPOINT = "checkpoint.safetensors"
 BEST = "best.safetensors"
 
@@ -48,6 +49,10 @@ class Recipe:
 
     epochs: int = 4
     seed: int = 1
+    base: str = ""
+    """Name of the base encoder where it is not the package's."""
+    rank: int = 32
+    """Of the low-rank changes to it."""
     learning_rate: float = 6e-4
     batch_size: int = 32
     label_smoothing: float = 0.05
@@ -73,6 +78,10 @@ CONTINUED: dict[str, Any] = {"learning_rate": 3e-4, "kept": 1.0, "blend": 0.8, "
 """What a run that goes on from a model differs in from one that begins afresh; chosen by `python -m benchmarks.relearn --dev`."""
 
 
+TEACHER: dict[str, Any] = {"learning_rate": 3e-4, "epochs": 2, "rank": 16}
+"""What a run on a base-sized encoder differs in."""
+
+
 @dataclass(slots=True)
 class Position:
     """Where a run stands: the next step, and the best epoch so far."""
@@ -87,25 +96,50 @@ class TrainingError(UserError):
     """Training cannot start or go on; the message says what to do."""
 
 
+def encoder_files(folder: Path | None) -> Path:
+    """The folder of a base encoder, resolved, after a look whether all that is needed lies there.
+
+    Raises:
+        TrainingError: something is missing.
+    """
+    if folder is None:
+        raise TrainingError(
+            "which encoder? --base or SQUALL_MODEL__BASE names the folder of its files, e.g. of all-mpnet-base-v2"
+        )
+    if missing := [name for name in (CONFIG, BASE_WEIGHTS, TOKENIZER) if not (folder / name).is_file()]:
+        raise TrainingError(f"{folder} is no base encoder: it lacks {', '.join(missing)}")
+    return folder.resolve()
+
+
 class Trainer:
-    """One training run in one folder."""
+    """One training run in one folder, of the encoder in the folder `base` (default: the package's).
+
+    It begins with the weights of `start`, and learns the `answers` of a model beside the labels.
+    """
 
     def __init__(
-        self, data: TextData, recipe: Recipe, out: Path, device: str = "cpu", start: tuple[Artifact, Answers] | None = None
+        self,
+        data: TextData,
+        recipe: Recipe,
+        out: Path,
+        device: str = "cpu",
+        start: Artifact | None = None,
+        answers: Answers | None = None,
+        base: Path | None = None,
     ) -> None:
-        self.data, self.recipe, self.out = data, recipe, out
+        self.data, self.recipe, self.out, self.answers = data, recipe, out, answers or {}
         self.device = torch.device(device)
-        self.encode = PassageEncoder(base_folder() / "tokenizer.json", recipe.max_tokens)
+        self.base = base
+        folder = base or base_folder()
+        self.encode = PassageEncoder(folder / TOKENIZER, recipe.max_tokens)
         torch.manual_seed(recipe.seed)
-        self.network = trainable_network(len(SENTIMENTS), len(data.topics)).to(self.device)
+        self.network = trainable_network(folder, recipe.rank, len(SENTIMENTS), len(data.topics)).to(self.device)
         self.trainable = {name: p for name, p in self.network.named_parameters() if p.requires_grad}
-        self.answers: Answers = {}
         self.begun: dict[str, Tensor] = {}
         """The weights that the run began with, where they are a model's."""
         if start:
-            artifact, self.answers = start
             for name, parameter in self.trainable.items():
-                parameter.data.copy_(torch.from_numpy(artifact.tensors[artifact_name(name)]))
+                parameter.data.copy_(torch.from_numpy(start.tensors[artifact_name(name)]))
                 self.begun[name] = parameter.data.clone()
         decayed = [p for p in self.trainable.values() if p.ndim > 1]
         plain = [p for p in self.trainable.values() if p.ndim <= 1]
@@ -119,8 +153,8 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        """Whether every step has been taken."""
-        return self.progress.step == self.total_steps
+        """Whether every epoch has been learnt and judged."""
+        return len(self.progress.history) == self.recipe.epochs
 
     def run(self, report: Report) -> Position:
         """Train to the end or until `stop` is set; a checkpoint then holds all that is needed to go on.
@@ -128,9 +162,9 @@ class Trainer:
         `report` is called with (phase, step, total steps, loss) after each step.
         """
         while not self.finished:
-            epoch = self.progress.step // self.steps_per_epoch
+            epoch = len(self.progress.history)
             batches = epoch_batches(self.data.train, self.encode, self.recipe, epoch)
-            for rows, tokens in batches[self.progress.step % self.steps_per_epoch :]:
+            for rows, tokens in batches[self.progress.step - epoch * self.steps_per_epoch :]:
                 loss = self._step(rows, tokens)
                 self.progress.step += 1
                 report(f"epoch {epoch + 1}/{self.recipe.epochs}", self.progress.step, self.total_steps, loss)
@@ -147,7 +181,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.learning_rate * self._schedule(self.progress.step)
         self.network.train()
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=computes_in_bf16(self.device)):
+        with half_precision(self.device):
             sentiment, topic = self.network(**{k: v.to(self.device) for k, v in collate(tokens).items()})
         loss = (self._loss(sentiment.float(), rows, "sentiment") + self._loss(topic.float(), rows, "topic")) / len(rows)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -226,7 +260,7 @@ class Trainer:
             metadata = file.metadata()
             if metadata["data"] != self.data.digest:
                 raise TrainingError(f"{path} was made from other training data: start again without --resume")
-            if json.loads(metadata["recipe"]) != asdict(self.recipe):
+            if Recipe(**json.loads(metadata["recipe"])) != self.recipe:
                 raise TrainingError(f"{path} was made with {metadata['recipe']}: give the same options, or another --out")
             for name, parameter in self.trainable.items():
                 parameter.data.copy_(file.get_tensor(name))
@@ -249,9 +283,9 @@ def ask(engine: Engine, rows: Sequence[Row]) -> Answers:
     }
 
 
-def computes_in_bf16(device: torch.device) -> bool:
-    """Whether bfloat16 is fast on the device: on CUDA, and on CPUs with instructions for it."""
-    return device.type == "cuda" or bool(torch.cpu._is_avx512_bf16_supported())
+def half_precision(device: torch.device) -> torch.autocast:
+    """A context that computes in bfloat16 where that is fast: on CUDA, and on CPUs with instructions for it."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=computes_in_bf16(device))
 
 
 def epoch_batches(
@@ -280,7 +314,7 @@ def logits_of(
     for start in range(0, len(order), batch_size):
         chosen = order[start : start + batch_size]
         batch = {k: v.to(device) for k, v in collate([passages[i] for i in chosen]).items()}
-        with torch.inference_mode():
+        with torch.inference_mode(), half_precision(device):
             sentiment, topic = network(**batch)
         yield chosen, sentiment.float().cpu().numpy(), topic.float().cpu().numpy()
 

@@ -68,7 +68,7 @@ def _open(settings: Settings, engine: "Engine", model: str) -> "TextEngine":
     from squall import registry
 
     if (Path(model) / MANIFEST).is_file():
-        return engine_of(load_artifact(Path(model)), settings)
+        return engine_of(load_artifact(Path(model), settings.model.base), settings)
     with engine.connect() as connection:
         found = registry.find(connection, model)
     return open_version(settings, found.version, found.url, found.sha256)

@@ -104,7 +104,7 @@ def register(
     from squall.cli.reading import actor, writing
 
     settings = get_settings().in_namespace(namespace)
-    artifact = load_artifact(folder)
+    artifact = load_artifact(folder, get_settings().model.base)
     figures = _read_figures(metrics) if metrics else {}
     url = keep(artifact, settings)
     open_version(settings, artifact.version, url, described(artifact)[1])

@@ -99,7 +99,7 @@ def test_a_run_begins_with_an_artifact_and_learns_its_answers(
     recipe = Recipe(epochs=1, batch_size=8, start=artifact.version)
     first: dict[str, float] = {}
     for name, told in (("taught", answers), ("alone", {})):
-        trainer = Trainer(few, recipe, tmp_path / name, start=(artifact, told))
+        trainer = Trainer(few, recipe, tmp_path / name, start=artifact, answers=told)
         for parameter, value in trainer.trainable.items():
             assert (value.detach().numpy() == artifact.tensors[artifact_name(parameter)]).all()
         losses: list[float] = []
@@ -114,7 +114,7 @@ def test_a_run_begins_with_an_artifact_and_learns_its_answers(
     def first_loss(rows: list[Row], kept: float, blend: float = 1.0) -> float:
         chosen = dict(zip(rows, answers.values(), strict=True))
         trainer = Trainer(
-            replace(few, train=rows), replace(recipe, kept=kept, blend=blend), tmp_path / "kept", start=(artifact, chosen)
+            replace(few, train=rows), replace(recipe, kept=kept, blend=blend), tmp_path / "kept", start=artifact, answers=chosen
         )
         losses: list[float] = []
         trainer.run(lambda *step: losses.append(step[3]))

@@ -1,0 +1,116 @@
+"""A text model on another encoder than the package's: a kill costs nothing but time, and what it leaves serves on torch."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from safetensors.numpy import load_file
+
+from models.artifact import Artifact, ArtifactError, load_artifact
+from models.engine import load_engine
+from models.passages import Passage
+from models.store import described, open_version
+from pipelines.training.datasets import TextData, load_text_data
+from squall.errors import UsageError
+from squall.settings import ModelSettings, Settings
+from tests.text_data import write_data, write_encoder
+
+torch = pytest.importorskip("torch", reason="torch is installed for training and GPUs only")
+
+from pipelines.training import train_text  # noqa: E402
+from pipelines.training.export_text import export_artifact  # noqa: E402
+from pipelines.training.train_text import TEACHER, Recipe, Trainer, TrainingError, encoder_files  # noqa: E402
+
+RECIPE = Recipe(**TEACHER | {"batch_size": 16, "base": "tiny"})
+
+
+class KilledError(Exception):
+    """Stands for a signal that leaves no time to write anything."""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> TextData:
+    whole = load_text_data(write_data(tmp_path_factory.mktemp("data")))
+    return replace(whole, train=whole.train[::3])
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return encoder_files(write_encoder(tmp_path_factory.mktemp("encoders") / "tiny"))
+
+
+@pytest.fixture(scope="module")
+def runs(data: TextData, base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was killed between two checkpoints and resumed, and one that was not."""
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("runs")
+    Trainer(data, RECIPE, folder / "straight", base=base).run(lambda *step: None)
+
+    def kill(_phase: str, step: int, _total: int, _loss: float) -> None:
+        if step == 5:
+            raise KilledError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train_text, "CHECKPOINT_EVERY", 2)
+        with pytest.raises(KilledError):
+            Trainer(data, RECIPE, folder / "killed", base=base).run(kill)
+        second = Trainer(data, RECIPE, folder / "killed", base=base)
+        second.resume()
+        assert second.progress.step == 4
+        second.run(lambda *step: None)
+    assert second.finished
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(runs: Path, data: TextData, base: Path) -> Artifact:
+    return export_artifact(runs / "killed" / "best.safetensors", data, runs / "artifact", 1, base)
+
+
+def settings(home: Path, folder: Path, base: Path | None) -> Settings:
+    return Settings(home=home, model=ModelSettings(dir=folder, base=base, device="cpu", threads=1))
+
+
+def test_a_killed_run_goes_on_to_the_same_weights(runs: Path) -> None:
+    one, other = (load_file(runs / name / "checkpoint.safetensors") for name in ("straight", "killed"))
+    assert "mark" in one
+    assert one.keys() == other.keys()
+    assert all((one[name] == other[name]).all() for name in one)
+
+
+def test_a_run_of_another_encoder_is_not_resumed(runs: Path, data: TextData, base: Path) -> None:
+    with pytest.raises(TrainingError, match="give the same options"):
+        Trainer(data, replace(RECIPE, base="other"), runs / "straight", base=base).resume()
+
+
+def test_what_is_no_encoder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="--base or SQUALL_MODEL__BASE names the folder"):
+        encoder_files(None)
+    with pytest.raises(TrainingError, match=r"it lacks config\.json, model\.safetensors, tokenizer\.json"):
+        encoder_files(tmp_path)
+
+
+def test_it_serves_on_torch_and_the_mark_decides(made: Artifact, base: Path, tmp_path: Path) -> None:
+    serving = settings(tmp_path, made.folder, base)
+    engine = load_engine(serving)
+    assert engine.version == made.version
+    assert engine.runtime.name == "torch float32 on cpu"
+    text = "Corvo tea arm shrinks, Halden tea arm grows"
+    scores = engine.score([Passage(text), Passage(text, (0, 5)), Passage(text, (23, 29))])
+    assert len({score.sentiment for score in scores}) == 3
+    assert engine.score([Passage(text, (23, 29))])[0] == scores[2]
+    assert open_version(serving, made.version, str(made.folder), described(made)[1]).version == made.version
+
+
+def test_it_is_refused_without_its_encoder_or_with_another(made: Artifact, tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="needs the base encoder tiny: SQUALL_MODEL__BASE is not set"):
+        load_engine(settings(tmp_path, made.folder, None))
+    with pytest.raises(ArtifactError, match="is no folder"):
+        load_engine(settings(tmp_path, made.folder, tmp_path / "none"))
+    other = write_encoder(tmp_path / "other")
+    (other / "config.json").write_text("{}")
+    with pytest.raises(ArtifactError, match="is not the one this model was trained on: let SQUALL_MODEL__BASE name"):
+        load_engine(settings(tmp_path, made.folder, other))
+    with pytest.raises(UsageError, match="runs on torch only: its encoder is tiny"):
+        load_engine(settings(tmp_path, made.folder, None), "onnx")
+    assert not load_artifact(made.folder).packaged
