@@ -1,7 +1,7 @@
 """where the alarm lines stand, from which minute on, and by what history
 
 Revision ID: 0011
-Revises: 0009
+Revises: 0010
 """
 
 import sqlalchemy as sa
