@@ -14,9 +14,9 @@ import pytest
 import torch
 import yaml
 
+from models.drawing import render_chart
 from models.engine import load_engine
 from models.fused_artifact import load_fused
-from models.drawing import render_chart
 from pipelines.training.evaluate_fused import read_predictions
 from pipelines.training.fused_config import read_config, runs_of
 from pipelines.training.fused_report import BEGIN, END

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from models.chart_image import SIZE, as_input
-from models.windows import ATTRIBUTES, chart_attributes
 from models.drawing import draw_weeks
+from models.windows import ATTRIBUTES, chart_attributes
 from pipelines.training.chart_styles import random_style
 from pipelines.training.evaluate_charts import chart_figures, draw_received, styles
 from pipelines.training.pretrain import UNREADABLE, drawn_charts

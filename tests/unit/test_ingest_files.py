@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from models.drawing import render_chart
 from pipelines.ingest import files
 from pipelines.ingest.charts import ChartSource, draw_charts, read_folder
-from models.drawing import render_chart
 from pipelines.ingest.files import FileSource, read_bars, read_news
 from pipelines.ingest.readers import read_rows
 from pipelines.ingest.rows import NEWS_REQUIRED, bar_from_row
