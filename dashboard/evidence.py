@@ -19,6 +19,7 @@ def read_evidence(items: Sequence[Mapping[str, Any]]) -> tuple[Evidence, ...]:
             sentiment=_difference(item.get("positive"), item.get("negative")),
             weight=_number(item.get("weight")),
             articles=int(_number(item.get("story_articles")) or 1),
+            impact=_number(item.get("impact")),
         )
         for item in items
     )

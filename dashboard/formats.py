@@ -9,6 +9,9 @@ MINUS = "−"
 MOOD_CUTS = (0.1, 0.35, 0.6)
 
 
+FALL = "How likely the price is to fall by more than 0.5 % against the market over the next day, by the fused model"
+
+
 def signed(value: float | None, digits: int = 2) -> str:
     """`+0.42`, `−0.17`, `0.00`."""
     if value is None:

@@ -34,12 +34,13 @@ SEEN = 200
 _NEWS = """
 WITH newest AS MATERIALIZED (
     SELECT DISTINCT ON (s.event_time, s.mention_id) s.mention_id, s.event_time, s.company_id, s.late,
-           s.negative, s.neutral, s.positive, s.topic, s.weight, s.model_version
+           s.negative, s.neutral, s.positive, s.topic, s.weight, s.model_version,
+           CASE WHEN s.impact_shares ->> 'price' IS NOT NULL THEN s.impact END AS impact
     FROM score s WHERE s.event_time >= :start AND s.event_time < :stop AND NOT s.withdrawn {where}
     ORDER BY s.event_time DESC, s.mention_id, s.scored_at DESC LIMIT :most)
 SELECT s.mention_id, s.event_time AS at, s.company_id, a.title, a.url, a.source, a.delayed, s.late,
        s.negative, s.neutral, s.positive, s.topic, m.relevance, m.novelty, s.weight, m.story_id,
-       coalesce(t.articles, 1) AS articles, s.model_version
+       coalesce(t.articles, 1) AS articles, s.model_version, s.impact
 FROM newest s
 JOIN mention m ON m.id = s.mention_id AND m.event_time = s.event_time
 JOIN article a ON a.id = m.article_id

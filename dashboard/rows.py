@@ -72,6 +72,8 @@ class NewsRow:
     story_id: str
     articles: int
     model_version: str
+    impact: int | None = None
+    """P(a fall) in millionths, None where it is not said or the price was not known."""
 
     @property
     def sentiment(self) -> float:
@@ -121,6 +123,8 @@ class Evidence:
     """Relevance x novelty x credibility, 0 to 1."""
     articles: int
     """Articles of its story."""
+    impact: float | None = None
+    """P(a fall of the price less the market's over the next day), 0 to 1."""
 
 
 @dataclass(frozen=True)

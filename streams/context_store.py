@@ -1,6 +1,6 @@
 """What stands beside an incident's evidence, as known when it fired: price and chart, who else is hit, similar incidents."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -51,7 +51,8 @@ def read_context(
 
     Returns:
         `price` and `chart` of its company (None: there is none), `others` (companies in the same stories), `similar` (past
-        incidents, whose `after` is later knowledge of theirs), `modalities` (None until a model says what each has contributed).
+        incidents, whose `after` is later knowledge of theirs), `impact` and `modalities` (how likely a fall of the price is, and
+        how far text, price and chart moved that: means of the evidence by weight; None where no story has it).
     """
     end, company = at + timedelta(minutes=1), parse_scope(scope).company_id
     chart = connection.exec_driver_sql(_CHART, {"company": company, "end": end}).one_or_none() if company else None
@@ -60,8 +61,26 @@ def read_context(
         "chart": None if chart is None else {"id": chart[0], "end": chart[1]},
         "others": _others(connection, company, end - window, end, evidence, names),
         "similar": _similar(connection, incident_id, at, evidence, names, company),
-        "modalities": None,
+        **_impact(evidence),
     }
+
+
+def _impact(evidence: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    said = [story for story in evidence if story.get("impact") is not None]
+    if not said:
+        return {"impact": None, "modalities": None}
+    names = said[0]["impact_shares"]
+    return {
+        "impact": _mean((story["impact"], story["weight"]) for story in said),
+        "modalities": {name: _mean((story["impact_shares"][name], story["weight"]) for story in said) for name in names},
+    }
+
+
+def _mean(values: Iterable[tuple[float | None, float]]) -> float | None:
+    """Mean by weight of the values that there are, to 4 digits."""
+    known = [(value, weight) for value, weight in values if value is not None]
+    whole = sum(weight for _, weight in known)
+    return round(sum(value * weight for value, weight in known) / whole, 4) if whole else None
 
 
 def _others(

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from squall.db.readback import read_impact
 from squall.records import MILLION
 from squall.scopes import parse_scope, topic_slug
 from streams.logic.incidents import Evidence
@@ -15,16 +16,20 @@ from streams.logic.incidents import Evidence
 _STORIES = """
 SELECT * FROM (
     SELECT DISTINCT ON (story_id)
-           story_id, article_id, mention_id, company_id, event_time, topic, negative, neutral, positive, weight
+           story_id, article_id, mention_id, company_id, event_time, topic, negative, neutral, positive, weight,
+           impact, impact_shares
     FROM (
         SELECT m.story_id, m.article_id, s.mention_id, s.company_id, s.event_time, seen.*
         FROM score s
         JOIN mention m ON m.id = s.mention_id AND m.event_time = s.event_time
         CROSS JOIN LATERAL (
-            SELECT s.topic, s.negative, s.neutral, s.positive, s.weight, s.withdrawn WHERE s.frozen IS NULL
+            SELECT s.topic, s.negative, s.neutral, s.positive, s.weight, s.withdrawn, s.impact, s.impact_shares
+            WHERE s.frozen IS NULL
             UNION ALL
             SELECT f.* FROM jsonb_to_record(s.frozen)
-            AS f (topic text, negative int, neutral int, positive int, weight int, withdrawn bool) WHERE s.frozen IS NOT NULL
+            AS f (topic text, negative int, neutral int, positive int, weight int, withdrawn bool,
+                  impact int, impact_shares jsonb)
+            WHERE s.frozen IS NOT NULL
         ) AS seen
         WHERE s.event_time >= %(first)s AND s.event_time < %(end)s AND NOT s.late {where}
     ) AS counted
@@ -71,6 +76,7 @@ def read_stories(connection: Connection, scope: str, end: datetime, window: time
             weight=row["weight"] / MILLION,
             story_articles=articles[row["article_id"]][3],
             company=row["company_id"],
+            **read_impact(row["impact"], row["impact_shares"]),
         )
         for row in rows
         if row["article_id"] in articles

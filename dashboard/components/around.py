@@ -7,6 +7,7 @@ from typing import Any
 from dash import dcc, html
 
 from dashboard import formats
+from dashboard.clientside import HIDDEN
 from dashboard.components import marks
 from dashboard.components.panels import panel
 from dashboard.scopes import Names
@@ -16,7 +17,7 @@ AFTER = (("1h", "1 h"), ("1d", "1 day"), ("5d", "5 days"))
 
 def around_panel(context: Mapping[str, Any], names: Names) -> list[Any]:
     """The panel; none for an incident that has not fired, or had nothing around it."""
-    parts = [*_price(context.get("price")), *_shares(context.get("modalities")), *_others(context.get("others") or ())]
+    parts = [*_price(context.get("price")), *_risk(context), *_others(context.get("others") or ())]
     parts += _similar(context.get("similar") or (), names)
     return [panel("Around it", parts, name="context", note="as it was when it fired")] if parts else []
 
@@ -29,13 +30,24 @@ def _price(price: Mapping[str, Any] | None) -> list[Any]:
     return [_line("Price then", [html.Span(f"{price['close']:,.2f}{moved}", className="num"), ", known ", known])]
 
 
-def _shares(modalities: Mapping[str, Any] | None) -> list[Any]:
-    """How far text, price and chart moved the model's answer, where it has said so."""
-    if not modalities:
-        return []
-    hint = "Shapley shares: how far each moved the model's logit of a fall"
-    told = [f"{name} {formats.signed(value)}" for name, value in modalities.items() if isinstance(value, int | float)]
-    return [_line("Moved by", html.Span(", ".join(told), className="num", title=hint))] if told else []
+def _risk(context: Mapping[str, Any]) -> list[Any]:
+    """How likely a fall of the price was by the evidence, and how far text, price and chart moved that, where a model said so."""
+    impact, modalities = context.get("impact"), context.get("modalities") or {}
+    lines = []
+    if impact is not None:
+        lines.append(_line("Risk of a fall", html.Span(formats.share(impact), className="num", title=formats.FALL)))
+    told = {name: value for name, value in modalities.items() if isinstance(value, int | float)}
+    if told:
+        hint = "Shapley shares: how far each moved the model's logit of a fall"
+        words = ", ".join(f"{name} {formats.signed(value)}" for name, value in told.items())
+        lines.append(_line("Moved by", [html.Span(words, className="num", title=hint), _bar(told)]))
+    return lines
+
+
+def _bar(told: Mapping[str, float]) -> Any:
+    """The sizes of the shares beside each other."""
+    parts = [html.Span(className=f"part part-{name}", style={"flexGrow": abs(value)}) for name, value in told.items()]
+    return html.Div(parts, className="parts", **HIDDEN)
 
 
 def _others(others: Any) -> list[Any]:

@@ -107,12 +107,18 @@ def _evidence(item: Evidence) -> Any:
                 [
                     marks.headline(item.title, item.url),
                     *_copies(item),
-                    html.Div([item.source or "Unnamed source", " · ", marks.moment(item.at)], className="meta"),
+                    html.Div([item.source or "Unnamed source", " · ", marks.moment(item.at), *_risk(item)], className="meta"),
                 ]
             ),
             html.Td(weight, className="r num", title="Relevance × novelty × credibility, 0 to 1"),
         ]
     )
+
+
+def _risk(item: Evidence) -> list[Any]:
+    if item.impact is None:
+        return []
+    return [" · ", html.Span(f"{formats.share(item.impact)} risk of a fall", title=formats.FALL)]
 
 
 def _copies(item: Evidence) -> list[Any]:

@@ -6,8 +6,8 @@ from typing import Any
 import dash_ag_grid as dag
 
 from dashboard.components.marks import mood_class
-from dashboard.formats import web_link
-from dashboard.rows import NewsRow
+from dashboard.formats import FALL, share, web_link
+from dashboard.rows import MILLION, NewsRow
 from dashboard.scopes import Names, scope_path
 
 SIZES = ("narrow", "medium", "wide")
@@ -46,6 +46,7 @@ def news_rows(rows: Sequence[NewsRow], names: Names) -> list[dict[str, Any]]:
             "novelty": row.novelty,
             "relevance": row.relevance,
             "source": row.source,
+            "fall": "" if row.impact is None else share(row.impact / MILLION),
             "remark": remark(row),
         }
         for row in rows
@@ -124,9 +125,10 @@ def _columns(with_company: bool, size: str) -> list[dict[str, Any]]:
             **number,
             "width": 96,
         },
+        {"field": "fall", "headerName": "Fall risk", "headerTooltip": FALL, **number, "width": 88, "sortable": False},
         {"field": "source", "headerName": "Source", "width": 118, "tooltipField": "remark"},
     ]
-    hidden = {"company"} if not with_company else set()
+    hidden = {"fall"} if with_company else {"company"}
     if size == "medium":
         hidden |= {"relevance", "novelty"}
     return [column for column in columns if column["field"] not in hidden]

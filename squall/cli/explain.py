@@ -1,4 +1,4 @@
-"""`squall explain`: which words made a mention's score."""
+"""`squall explain`: which words made a mention's score, and which of text, price and chart its risk of a fall."""
 
 import json
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,7 +21,8 @@ def explain(
 ) -> None:
     """Score a mention's text again with each word left out in turn, and show how much each word moved the score.
 
-    Sentiment and topic come from the text alone; what is known of the price at that time is printed beside them.
+    Sentiment and topic come from the text alone. What is known of the price at that time is printed beside them, and how likely
+    a fall of it was over the next day, with how far text, price and chart each moved that (Shapley shares of its logit).
     """
     from models.explainer import Explainer, read_asked
     from squall.cli.reading import reading
@@ -46,6 +47,7 @@ def _plain(row: dict[str, Any], text: str, engine: "Engine", found: "Explanation
         "topic": _topic(engine, found),
         "words": [{"text": text[word.start : word.end], **word._asdict()} for word in found.words],
         "price": row["features"],
+        **{name: row[name] for name in ("impact", "impact_model", "impact_shares")},
     }
 
 
@@ -83,3 +85,12 @@ def _show(row: dict[str, Any], passage: "Passage", engine: "Engine", found: "Exp
     console.print(table)
     prices = {name: value for name, value in (row["features"] or {}).items() if value is not None}
     console.print("price    " + (", ".join(f"{name} {value}" for name, value in prices.items()) or "unknown at that time"))
+    console.print(f"fall     {_impact(row)}")
+
+
+def _impact(row: dict[str, Any]) -> str:
+    if row["impact"] is None:
+        return "not said: it needs a company, its price, and a fused model that goes with the text model"
+    moved = sorted(row["impact_shares"].items(), key=lambda item: -abs(item[1] or 0))
+    shares = ", ".join(f"{name} {'absent' if share is None else f'{share:+.2f}'}" for name, share in moved)
+    return f"{row['impact']:.0%} likely over the next day, less the market's; moved by {shares} ({row['impact_model']})"

@@ -1,6 +1,6 @@
 """What has become of the news: incidents and scored mentions, as plain rows with names for people."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -116,7 +116,8 @@ def find_companies(connection: Connection, wanted: str) -> list[str]:
 
 
 _ONE_MENTION = """
-SELECT m.id, m.event_time, c.name AS company, m.span_start, m.span_end, a.title, a.body, s.model_version AS model, s.features
+SELECT m.id, m.event_time, c.name AS company, m.span_start, m.span_end, a.title, a.body, s.model_version AS model, s.features,
+       s.impact, s.impact_model, s.impact_shares
 FROM mention m
 JOIN article a ON a.id = m.article_id
 LEFT JOIN score s ON s.mention_id = m.id AND s.event_time = m.event_time
@@ -138,12 +139,21 @@ def find_mention(connection: Connection, start: str) -> Row:
     if len(rows) != 1:
         found = "several mentions begin" if rows else "no mention begins"
         raise UserError(f"{found} with {start!r}: see `squall mentions list`")
-    return rows[0]
+    return rows[0] | read_impact(rows[0]["impact"], rows[0]["impact_shares"])
+
+
+def read_impact(impact: int | None, shares: Mapping[str, int | None] | None) -> Row:
+    """`impact` and `impact_shares` of a score as fractions; None both where the price was not known, so that little is said."""
+    if impact is None or not shares or shares["price"] is None:
+        return {"impact": None, "impact_shares": None}
+    told = {name: None if share is None else share / MILLION for name, share in shares.items()}
+    return {"impact": impact / MILLION, "impact_shares": told}
 
 
 _MENTIONS = """
 SELECT m.id, m.event_time, m.company_id, c.name AS company, s.negative, s.neutral, s.positive, s.topic, m.relevance, m.novelty,
-       m.story_id, t.title AS story, t.articles AS story_articles, a.title, a.source, a.url, a.revision, s.model_version AS model
+       m.story_id, t.title AS story, t.articles AS story_articles, a.title, a.source, a.url, a.revision, s.model_version AS model,
+       s.impact, s.impact_model, s.impact_shares
 FROM mention m
 JOIN article a ON a.id = m.article_id
 LEFT JOIN score s ON s.mention_id = m.id AND s.event_time = m.event_time
@@ -167,7 +177,8 @@ def list_mentions(
         said = {name: row[name] for name in ("negative", "neutral", "positive")}
         scored = row["negative"] is not None
         row["sentiment"] = max(said, key=lambda name: said[name]) if scored else None
-        row |= {name: value / MILLION if scored else None for name, value in said.items()}
+        row.update({name: value / MILLION if scored else None for name, value in said.items()})
+        row.update(read_impact(row["impact"], row["impact_shares"]))
     return rows
 
 

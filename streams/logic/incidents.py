@@ -94,6 +94,10 @@ class Evidence(Struct, frozen=True, kw_only=True):
     """Articles of the story up to the end of the window."""
     company: str | None = None
     """The company that the heaviest mention is about."""
+    impact: float | None = None
+    """P(its price falls less the market's over the next day); None: not said, or its price was not known."""
+    impact_shares: dict[str, float | None] | None = None
+    """How far text, price and chart moved the logit of that."""
 
 
 class SilenceSpan(NamedTuple):

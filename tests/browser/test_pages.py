@@ -316,6 +316,7 @@ def test_what_stood_around_an_incident_is_shown(visit: Visit, world: Engine) -> 
         "price": {"close": 450.5, "interval": "1d", "known_at": "2013-01-24T21:00:00+00:00", "change": -0.124},
         "others": [{"company": "microsoft", "name": "Microsoft", "stories": 2}],
         "similar": [{**past, "after": {"1h": None, "1d": -0.021, "5d": 0.004}}, {**past, "after": None}],
+        "impact": 0.441,
         "modalities": {"text": -0.8, "price": 0.1, "chart": None},
     }
     find = "SELECT id FROM incident WHERE scope = 'company:apple' AND state = 'firing' ORDER BY opened_at DESC LIMIT 1"
@@ -325,6 +326,7 @@ def test_what_stood_around_an_incident_is_shown(visit: Visit, world: Engine) -> 
         connection.execute(text(change), {"around": json.dumps(around), "id": key})
     panel = visit(f"/incidents?sel={key}").page.locator(".panel-context")
     expect(panel).to_contain_text("450.50, −12.4 % on the bar before")
+    expect(panel).to_contain_text("Risk of a fall44 %")
     expect(panel).to_contain_text("text −0.80, price +0.10")
     expect(panel.get_by_role("link", name="Microsoft")).to_have_attribute("href", "/company/microsoft")
     expect(panel.locator("li").first).to_contain_text("42 % of its words; then the price: 1 day −2.1 %, 5 days +0.4 %")

@@ -367,17 +367,29 @@ def test_what_was_known_beside_the_evidence_is_frozen(context: Context) -> None:
         for n in range(2)
     ]
     score(context, [*burst(), *shared])
+    # Each story's risk of a fall, and what was absent; the last is of a company whose price was not known.
+    told = """
+        UPDATE score SET impact = 400000 + 10000 * extract(minute FROM event_time)::int,
+            impact_shares = '{"text": 100000, "price": -200000, "chart": null}' WHERE company_id = 'boeing' AND event_time < :at
+    """
+    with context.engine.begin() as connection:
+        connection.execute(text(told), {"at": START + 3 * MINUTE})
     close(context, 20)
-    [first] = rows(context, "SELECT id, context FROM incident WHERE scope = 'company:boeing'")
+    [first] = rows(context, "SELECT id, context, evidence FROM incident WHERE scope = 'company:boeing'")
     known = first["context"]
     assert (known["price"]["close"], known["price"]["change"], known["price"]["interval"]) == (90.0, -0.1, "1d")
     assert known["others"] == [{"company": "deere", "name": "Deere", "stories": 2}]
-    assert (known["chart"], known["similar"], known["modalities"]) == (None, [], None)
+    assert (known["chart"], known["similar"]) == (None, [])
+    said = [story["impact"] for story in first["evidence"]]
+    assert sorted(one for one in said if one is not None) == [0.4, 0.41, 0.42]
+    assert known["impact"] == pytest.approx(0.41)
+    assert known["modalities"] == {"text": 0.1, "price": -0.2, "chart": None}
 
     # Two days later much the same is said of another company: what the price did after the first is known by then.
     score(context, [mention(f"later{n}", f"deere falls {n}", minute=3000 + n, company_id="deere") for n in range(6)])
     close(context, 3020)
     [second] = rows(context, "SELECT context FROM incident WHERE scope = 'company:deere'")
+    assert (second["context"]["impact"], second["context"]["modalities"]) == (None, None)
     [similar] = second["context"]["similar"]
     assert similar["incident"] == first["id"]
     assert similar["likeness"] == 1
