@@ -17,7 +17,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks.detection import promise, report
+from benchmarks.detection import promise, report, silence
 from benchmarks.detection.scenes import QUICK, SIMULATED, SQUALL, STOCKNET, build, detectors, run_detector
 from benchmarks.pipeline import hardware
 from squall.errors import UserError
@@ -63,6 +63,7 @@ def run(options: argparse.Namespace, console: Console) -> tuple[dict[str, Any], 
             for scene, by_name in found.items()
         },
         "any_order": promise.same_in_any_order(np.random.default_rng(1)),
+        "silence": silence.silences(np.random.default_rng(1)),
         "cost": promise.cost_ms(np.random.default_rng(1)),
         "seeds": options.seeds,
         "search": options.search,
@@ -143,6 +144,13 @@ def _tables(result: dict[str, Any], console: Console) -> list[str]:
             ("CPU a minute over 10,000 scopes", f"{cost['mean_ms']} ms mean, {cost['worst_ms']} ms worst"),
             ("writing its state, every six hours", f"{cost['state_ms']} ms, {cost['state_kib']} KiB"),
             ("CPU a minute with that", f"{cost['mean_with_state_ms']} ms mean"),
+            *(
+                (
+                    f"`silence` at {level} in {silence.SCOPES} simulated scopes",
+                    f"{one['false_a_day']} a day by chance, {one['median_hours']:g} h after all news has stopped (median)",
+                )
+                for level, one in result["silence"].items()
+            ),
             ("same signals in any order and across a restart", "yes" if result["any_order"] else "NO"),
         ],
     )
