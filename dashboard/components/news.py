@@ -84,6 +84,7 @@ def _narrow() -> list[dict[str, Any]]:
 
 def _columns(with_company: bool, size: str) -> list[dict[str, Any]]:
     number = {"type": "rightAligned", "width": 78}
+    words = {"flex": 1.5}
     columns = [
         {
             "field": "at",
@@ -101,16 +102,16 @@ def _columns(with_company: bool, size: str) -> list[dict[str, Any]]:
             **number,
             "width": 98,
         },
-        {"field": "company", "headerName": "Company", "width": 104, "cellRenderer": "ScopeLink"},
+        {"field": "company", "headerName": "Company", **words, "minWidth": 104, "maxWidth": 180, "cellRenderer": "ScopeLink"},
         {
             "field": "title",
             "headerName": "Headline",
             "minWidth": 240,
-            "flex": 1,
+            "flex": 4,
             "cellRenderer": "NewsLink",
             "tooltipField": "title",
         },
-        {"field": "topic", "headerName": "Topic", "width": 132},
+        {"field": "topic", "headerName": "Topic", "flex": 2, "minWidth": 124, "maxWidth": 220, "tooltipField": "topic"},
         {
             "field": "novelty",
             "headerName": "Novelty",
@@ -124,7 +125,7 @@ def _columns(with_company: bool, size: str) -> list[dict[str, Any]]:
             **number,
             "width": 96,
         },
-        {"field": "source", "headerName": "Source", "width": 118, "tooltipField": "remark"},
+        {"field": "source", "headerName": "Source", **words, "minWidth": 104, "maxWidth": 220, "tooltipField": "remark"},
     ]
     hidden = {"company"} if not with_company else set()
     if size == "medium":
