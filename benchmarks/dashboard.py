@@ -32,6 +32,7 @@ from squall.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 CALLBACK = "/_dash-update-component"
+OTHERS = {"/squall/pulse": "pulse", "/_dash-layout": "first layout, with its page"}
 RANGES = ("6h", "1d", "5d", "1m", "6m")
 PAGES = ("/incidents", "/stories", "/labels", "/models", "/watchlists", "/pipeline")
 ROUNDS = 5
@@ -76,11 +77,11 @@ def serving(url: str, namespace: str, home: Path) -> Iterator[str]:
 
 
 def watch(page: Any, seen: Seen) -> None:
-    """Note the time of every callback and pulse that the page makes."""
+    """Note the time of every callback, pulse and first layout that the page asks for."""
 
     def note(request: Any) -> None:
         path = "/" + request.url.split("/", 3)[3].partition("?")[0]
-        if path not in {CALLBACK, "/squall/pulse"}:
+        if path not in {CALLBACK, *OTHERS}:
             return
         timing = request.timing
         took = timing["responseEnd"] - timing["requestStart"]
@@ -88,7 +89,7 @@ def watch(page: Any, seen: Seen) -> None:
             name = str(json.loads(request.post_data)["output"])
             seen.bodies.append((request.post_data, {"X-CSRFToken": request.headers.get("x-csrftoken", "")}))
         else:
-            name = "pulse"
+            name = OTHERS[path]
         if took > 0:
             seen.times[name].append(took)
 

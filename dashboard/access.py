@@ -34,6 +34,7 @@ ASSETS, SCRIPTS = "_dash_assets.static", "/_dash-component-suites/<string:packag
 PUBLIC = frozenset({"login", "oidc", "oidc_answer", "healthz", "tokens", ASSETS, "/_favicon.ico"})
 """Endpoints that answer anybody."""
 CALLBACKS = "/_dash-update-component"
+ICONS = "image/svg+xml"
 FRESH_S = 2.0
 STALE = timedelta(minutes=15)
 """While the database is away, a log-in that was in force goes on being so for this long."""
@@ -227,6 +228,8 @@ def protect(app: Dash, settings: Settings, logins: Logins) -> None:
         if request.endpoint == ASSETS and "m" in request.args:
             # The address names the version, as it does for scripts, of which Dash says so itself.
             response.headers["Cache-Control"] = "max-age=31536000, immutable"
+        elif request.endpoint == ASSETS and response.mimetype == ICONS:
+            response.headers["Cache-Control"] = "max-age=86400"
         elif request.endpoint not in {SCRIPTS, *PUBLIC}:
             response.headers.setdefault("Cache-Control", "no-store")
         if dashboard.proxied:

@@ -4,8 +4,10 @@ import json
 import logging
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from dash import Dash, Input, Output
+from flask import request
 from sqlalchemy.exc import SQLAlchemyError
 
 from dashboard import pages
@@ -26,14 +28,15 @@ from squall.settings import Settings
 
 STATEMENT_TIMEOUT_S = 10
 
-# boot.js runs before the first paint: it knows the scheme, the zone and the width, and tells them to the server in a cookie.
+# boot.js runs before the first paint: it knows the scheme, the zone and the width, tells them to the server in a cookie, and asks
+# for the first layout, which the server then makes while the browser still reads the components' scripts.
 INDEX = """<!DOCTYPE html>
 <html lang="en">
 <head>
 {%metas%}
 <title>{%title%}</title>
 <link rel="stylesheet" href="/squall/tokens.css">
-<script src="/assets/boot.js"></script>
+<script src="/assets/boot.js" data-ask="/_dash-layout /_dash-dependencies"></script>
 <link rel="icon" type="image/svg+xml" href="/assets/icons/favicon.svg">
 {%css%}
 </head>
@@ -73,7 +76,7 @@ def create_app(settings: Settings, database_url: str) -> Dash:
         csrf_token_name=cookie(settings, "token"),
         on_error=keep_what_is_shown,
     )
-    app.layout = lambda: shell(context, viewer())
+    app.layout = lambda: _first_layout(context)
     _add_callbacks(app, context)
     logins = Logins(reading)
     protect(app, settings, logins)
@@ -81,6 +84,26 @@ def create_app(settings: Settings, database_url: str) -> Dash:
     add_oidc(app.server, settings, writer, logins)
     add_routes(app.server, context.reader, context.link, app.csp_hashes())
     return app
+
+
+def _first_layout(context: Context) -> Any:
+    """The page is in it where the request says from which address it comes; else it follows with the first callback."""
+    origin = urlsplit(request.headers.get("Referer", ""))
+    if origin.netloc != request.host:
+        return shell(context, viewer(), None, None, None)
+    search = f"?{origin.query}" if origin.query else ""
+    return shell(context, viewer(), origin.path, search, _page(context, origin.path, search))
+
+
+def _page(context: Context, path: str | None, search: str | None) -> Any:
+    try:
+        # Taken before the page is read: what it shows is as new or newer, and the browser's script asks for nothing twice.
+        seen = context.reader.pulse(path_scope(path or "") or MARKET).revisions
+        body = pages.render(context, path or "/", search)
+        setattr(body, "data-seen", json.dumps(dict(seen)))
+        return body
+    except SQLAlchemyError as error:
+        return failed(advice(error))
 
 
 def keep_what_is_shown(error: Exception) -> None:
@@ -101,16 +124,10 @@ def _add_callbacks(app: Dash, context: Context) -> None:
         Input("url", "search"),
         Input("size", "data"),
         Input("retry", "data"),
+        prevent_initial_call=True,
     )
     def route(path: str | None, search: str | None, _size: str | None, _retry: int | None) -> Any:
-        try:
-            # Taken before the page is read: what it shows is as new or newer, and the browser's script asks for nothing twice.
-            seen = context.reader.pulse(path_scope(path or "") or MARKET).revisions
-            body = pages.render(context, path or "/", search)
-            setattr(body, "data-seen", json.dumps(dict(seen)))
-            return body
-        except SQLAlchemyError as error:
-            return failed(advice(error))
+        return _page(context, path, search)
 
     clientside(app, "start", Output("zone", "data"), Output("zone", "value"), Input("url", "id"), first=True)
     clientside(app, "list", Output("retry", "data"), Input("list", "value"))

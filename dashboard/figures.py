@@ -16,6 +16,8 @@ __all__ = ["ChartData", "chart", "traces"]
 
 FEW = 5
 MARKERS = 60
+SIGNS = {-1: "−", 0: "", 1: "+"}
+"""In grey the colours of good and bad are alike."""
 
 
 def chart(data: ChartData, palette: Palette, tz: ZoneInfo, names: Names, revision: str, *, narrow: bool) -> dict[str, Any]:
@@ -75,6 +77,7 @@ def _stories(data: ChartData, palette: Palette, tz: ZoneInfo) -> dict[str, Any]:
         if known is None or row.weight > known.weight:
             heaviest[row.story_id] = row
     rows = sorted(heaviest.values(), key=lambda row: (-row.weight, row.mention_id))[:MARKERS]
+    steps = [formats.mood_step(row.sentiment) for row in rows]
     starts = [bar.start for bar in data.bars]
     top, bottom = max((bar.high for bar in data.bars), default=1.0), min((bar.low for bar in data.bars), default=0.0)
     lift = (top - bottom) * 0.06 or top * 0.02
@@ -85,16 +88,18 @@ def _stories(data: ChartData, palette: Palette, tz: ZoneInfo) -> dict[str, Any]:
 
     return {
         "type": "scatter",
-        "mode": "markers",
+        "mode": "markers+text",
         "name": "Stories",
         "x": [wall(row.at, data.now, tz) for row in rows],
         "y": [height(row) for row in rows],
         "customdata": [row.mention_id for row in rows],
-        "text": [f"{formats.signed(row.sentiment)} {formats.chart_text(row.title)}" for row in rows],
-        "hovertemplate": "%{text}<extra></extra>",
+        "text": [SIGNS[(step > 0) - (step < 0)] for step in steps],
+        "textfont": {"size": 12, "color": [palette.ink[step + 3] for step in steps]},
+        "hovertext": [f"{formats.signed(row.sentiment)} {formats.chart_text(row.title)}" for row in rows],
+        "hovertemplate": "%{hovertext}<extra></extra>",
         "marker": {
-            "color": [mood_color(palette, formats.mood_step(row.sentiment)) for row in rows],
-            "size": [7 + 9 * (row.weight / 1_000_000) ** 0.5 for row in rows],
+            "color": [mood_color(palette, step) for step in steps],
+            "size": [10 + 7 * (row.weight / 1_000_000) ** 0.5 for row in rows],
             "line": {"color": palette.text, "width": 1},
             "opacity": 1,
         },

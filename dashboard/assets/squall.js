@@ -62,7 +62,7 @@
     const page = document.querySelector(".page");
     if (page && (page.dataset.again || "").split(" ").includes(name)) again();
   }
-  let ticked = 0;
+  let ticked = Date.now();
   function tick() {
     /* What has no revision number of its own is read again every few seconds, where a page shows it. */
     if (Date.now() - ticked < TICK || !document.querySelector("[data-ticks='yes']")) return;
@@ -119,7 +119,10 @@
     banner("");
     state("Live", "up");
     squall.live = Boolean(document.querySelector(".clock[data-live='yes']"));
+    const unknown = !squall.clock;
     squall.clock = answer.clock ? new Date(answer.clock) : null;
+    /* Until the first answer the year was that of the time of day. */
+    if (unknown && !squall.live) repaint();
     put(byId("clock"), answer.clock ? write(squall.clock, squall.live ? "hour" : "year") : "");
     if (squall.clock) byId("clock").title = full(squall.clock);
     const button = byId("held");
@@ -321,6 +324,8 @@
         paintAll(node);
         reopen(node);
         node.querySelectorAll("input[type=file]").forEach((input) => input.setAttribute("aria-label", input.parentElement.textContent));
+        const map = node.matches("[data-map]") ? node : node.querySelector("[data-map]");
+        if (map) squall.drawHeat(map, JSON.parse(map.dataset.map));
         const page = node.matches(".page") ? node : node.querySelector(".page");
         if (page) {
           Object.assign(seen, JSON.parse(page.dataset.seen || "{}"));

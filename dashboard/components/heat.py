@@ -3,6 +3,7 @@
 Its thousand cells go to the browser as plain values, and assets/heat.js draws them: as components they hold it up for seconds.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -25,11 +26,11 @@ NOTHING, SILENT = 0, 1
 """A cell without news, and one in which no source spoke at all. Any other is its class, its mean as text, and its mentions."""
 
 
-def heat_box() -> list[Any]:
-    """Where the map stands: what `heat_map` returns goes into the store `now-cells`."""
+def heat_box(first: Mapping[str, Any]) -> list[Any]:
+    """Where the map stands, at first what `heat_map` has returned; what it returns later goes into the store `now-cells`."""
     return [
         dcc.Store(id="now-cells"),
-        html.Div(id="now-heat", className="heat-box"),
+        html.Div(id="now-heat", className="heat-box", **attributes(data_map=json.dumps(first))),
         html.P(HINT, id="now-explain", className="explain", **attributes(aria_live="polite")),
         _legend(),
     ]
@@ -120,5 +121,6 @@ def _legend() -> Any:
         html.Span(word, className=f"c {name}")
         for word, name in zip(words, ("mn3", "mn2", "mn1", "mp0", "mp1", "mp2", "mp3"), strict=True)
     ]
-    keys = [html.Span(words) for words in ("· no news", "× no source spoke", "◆▲●○ incident opened", "┊ another model")]
+    keys = [html.Span(words) for words in ("· no news", "× no source spoke", "◆▲●○ incident opened")]
+    keys.append(html.Span("┊ another model begins", className="key-epoch"))
     return html.Div([html.Span("Mean sentiment"), html.Span(steps, className="scale"), *keys], className="legend")

@@ -146,6 +146,9 @@ def timeline(events: Sequence[EventRow]) -> Any:
     )
 
 
+TOLD = {"mass": "negative weight"}
+
+
 def _actor(event: EventRow) -> list[Any]:
     return [] if event.actor in {"", "squall"} else [f" by {event.actor}"]
 
@@ -158,7 +161,7 @@ def _detail(event: EventRow) -> Any:
         return html.Span(["until ", marks.moment(until), ": ", quoted])
     hidden = {"text", "reason", "until", "pattern", "silence"}
     return quoted or ", ".join(
-        f"{pretty(name).lower()} {plain(value)}"
+        f"{TOLD.get(name, pretty(name).lower())} {plain(value)}"
         for name, value in detail.items()
         if name not in hidden and not isinstance(value, dict | list)
     )
@@ -218,5 +221,7 @@ def plain(value: object) -> str:
     if isinstance(value, int):
         return formats.count(value)
     if isinstance(value, float):
-        return formats.UNKNOWN if math.isnan(value) else f"{value:,.3f}".rstrip("0").rstrip(".")
+        if math.isnan(value):
+            return formats.UNKNOWN
+        return "less than 0.001" if 0 < value < 0.0005 else f"{value:,.3f}".rstrip("0").rstrip(".")
     return str(value)

@@ -85,6 +85,7 @@ def _narrow() -> list[dict[str, Any]]:
 
 def _columns(with_company: bool, size: str) -> list[dict[str, Any]]:
     number = {"type": "rightAligned", "width": 78}
+    words = {"flex": 1.5}
     columns = [
         {
             "field": "at",
@@ -102,16 +103,16 @@ def _columns(with_company: bool, size: str) -> list[dict[str, Any]]:
             **number,
             "width": 98,
         },
-        {"field": "company", "headerName": "Company", "width": 104, "cellRenderer": "ScopeLink"},
+        {"field": "company", "headerName": "Company", **words, "minWidth": 104, "maxWidth": 180, "cellRenderer": "ScopeLink"},
         {
             "field": "title",
             "headerName": "Headline",
             "minWidth": 240,
-            "flex": 1,
+            "flex": 4,
             "cellRenderer": "NewsLink",
             "tooltipField": "title",
         },
-        {"field": "topic", "headerName": "Topic", "width": 132},
+        {"field": "topic", "headerName": "Topic", "flex": 2, "minWidth": 124, "maxWidth": 220, "tooltipField": "topic"},
         {
             "field": "novelty",
             "headerName": "Novelty",
@@ -126,7 +127,7 @@ def _columns(with_company: bool, size: str) -> list[dict[str, Any]]:
             "width": 96,
         },
         {"field": "fall", "headerName": "Fall risk", "headerTooltip": FALL, **number, "width": 88, "sortable": False},
-        {"field": "source", "headerName": "Source", "width": 118, "tooltipField": "remark"},
+        {"field": "source", "headerName": "Source", **words, "minWidth": 104, "maxWidth": 220, "tooltipField": "remark"},
     ]
     hidden = {"fall"} if with_company else {"company"}
     if size == "medium":

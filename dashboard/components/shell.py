@@ -28,8 +28,8 @@ PAGES = (
 BAR = (*PAGES[:4], ("More", "/more", "more", ""))
 
 
-def shell(context: Context, view: Viewer) -> Any:
-    """The first layout; the page itself comes with the first callback."""
+def shell(context: Context, view: Viewer, path: str | None, search: str | None, page: Any) -> Any:
+    """The first layout, with the page of an address in it; no address and no page: the browser's first callback asks for it."""
     stores = [dcc.Store(id=name) for name in ("env", "retry", "rev-incidents", "rev-news", "rev-scope", "rev-tick")]
     stores.append(dcc.Store(id="size", data=view.size))
     return dmc.MantineProvider(
@@ -37,7 +37,7 @@ def shell(context: Context, view: Viewer) -> Any:
         forceColorScheme=view.scheme,
         theme=mantine_theme(),
         children=[
-            dcc.Location(id="url", refresh="callback-nav"),
+            dcc.Location(id="url", refresh="callback-nav", pathname=path, search=search),
             *stores,
             html.A("Skip to the page", href="#page", className="skip"),
             dmc.AppShell(
@@ -47,7 +47,7 @@ def shell(context: Context, view: Viewer) -> Any:
                     dmc.AppShellMain(
                         [
                             html.Div(id="banner", className="banner", role="alert"),
-                            html.Div(id="page", tabIndex=-1),
+                            html.Div(page, id="page", tabIndex=-1),
                             html.Div(id="copied", className="act-done", role="status"),
                         ]
                     ),

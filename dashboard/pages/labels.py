@@ -23,6 +23,7 @@ WHY = {
     "disagree": "The price of the next session went against a strong sentiment.",
     "random": "Drawn at random: only these say how good the model is.",
 }
+KEPT = "who, when, and what the model had said"
 ABOUT_NONE = "-"
 
 
@@ -94,18 +95,23 @@ def render(context: Context, search: str | None) -> Any:
             dcc.Store(id="label-skipped", data=[]),
             html.Div([html.H1("Labels"), html.Span(figures, id="label-figures", className="second")], className="page-head"),
             tabs_control,
-            html.Section(
+            html.Div(
                 [
-                    html.Div(card, id="label-card"),
-                    html.P(refused, className="trouble") if refused else None,
-                    html.Div(buttons, className="label-buttons", role="group", **attributes(aria_label="Sentiment")),
-                    change,
-                    html.Div([*more, html.Span(id="label-said", role="status", className="second")], className="label-more"),
+                    html.Section(
+                        [
+                            html.Div(card, id="label-card"),
+                            html.P(refused, className="trouble") if refused else None,
+                            html.Div(buttons, className="label-buttons", role="group", **attributes(aria_label="Sentiment")),
+                            change,
+                            html.Div(
+                                [*more, html.Span(id="label-said", role="status", className="second")], className="label-more"
+                            ),
+                        ],
+                        className="panel label-panel",
+                    ),
+                    panel("Latest labels", html.Div(given, id="label-given"), name="given", note=KEPT),
                 ],
-                className="panel label-panel",
-            ),
-            panel(
-                "Latest labels", html.Div(given, id="label-given"), name="given", note="who, when, and what the model had said"
+                className="halves",
             ),
         ],
         name="labels",
@@ -182,8 +188,7 @@ def register(app: Dash, context: Context) -> None:
 def _state(context: Context, queue: str, now: datetime | None, skipped: list[str]) -> tuple[Any, ...]:
     """The card, the item behind it, the queues with their counts, the figures, the latest labels."""
     reader, names, who, only = context.reader, context.reader.names(), actor(), limit_to(context)
-    counts = reads.counts(reader, who, now, only) if now else dict.fromkeys(QUEUES, 0)
-    item = reads.next_item(reader, queue, who, now, skipped, only) if now else None
+    counts, item = reads.waiting(reader, queue, who, now, skipped, only) if now else (dict.fromkeys(QUEUES, 0), None)
     tabs = [{"value": name, "label": f"{name.capitalize()} {formats.count(counts[name])}"} for name in QUEUES]
     found = agreements(reads.pairs(reader))
     kappa = overall(found)
@@ -224,7 +229,7 @@ def _card(item: Item | None, queue: str, names: Names) -> Any:
 
 def _given(rows: list[reads.Given]) -> Any:
     if not rows:
-        return empty("Nobody has labelled anything yet.", "Press 1, 2 or 3 for the item above. Labels feed the next training.")
+        return empty("Nobody has labelled anything yet.", "Press 1, 2 or 3 for the item shown. Labels feed the next training.")
     heads: list[Head] = [
         "When",
         "Who",

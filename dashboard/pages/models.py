@@ -25,6 +25,11 @@ from squall.registry import Promotion, Serving
 
 COMPARED = 4
 FEW = 10
+METRICS = {
+    "tfns_sentiment": "TFNS sentiment, accuracy",
+    "tfns_topic": "TFNS topic, accuracy",
+    "sentfin": "SEntFiN sentiment of a company, macro-F1",
+}
 ACTS = {"first": "First", "promote": "Promoted", "rollback": "Rolled back"}
 
 
@@ -49,12 +54,17 @@ def render(context: Context, _search: str | None) -> Any:
                 name="versions",
                 note=f"counts are of the newest {formats.count(reads.NEWEST)} scores",
             ),
-            panel("In service", _served(reads.served(context.reader)), name="served", note="what each worker said last"),
-            panel(
-                "Challenger",
-                shadow_panel(compared(context.reader), apart(context.reader), context.reader.names()),
-                name="challenger",
-                note=f"on the newest {formats.count(SHADOWED)} that it has scored: it moves neither mood nor alerts",
+            html.Div(
+                [
+                    panel("In service", _served(reads.served(context.reader)), name="served", note="what each worker said last"),
+                    panel(
+                        "Challenger",
+                        shadow_panel(compared(context.reader), apart(context.reader), context.reader.names()),
+                        name="challenger",
+                        note=f"on the newest {formats.count(SHADOWED)} that it has scored: it moves neither mood nor alerts",
+                    ),
+                ],
+                className="halves",
             ),
             panel("Promotions", _promotions(reads.promotions(context.reader)), name="promotions", note="who made which champion"),
             html.Div(
@@ -211,7 +221,7 @@ def _metrics(rows: Sequence[Version]) -> Any:
         return f"{value * 100:.1f} %{better}"
 
     heads: list[Head] = ["", *(f">{row.version}" for row in rows)]
-    lines = [[pretty(name).replace("Tfns", "TFNS"), *(cell(index, name) for index in range(len(rows)))] for name in names]
+    lines = [[METRICS.get(name, pretty(name)), *(cell(index, name) for index in range(len(rows)))] for name in names]
     note = html.P("In brackets: how much better the newest is, in points.", className="note") if len(rows) > 1 else None
     return html.Div([table(heads, lines), note])
 

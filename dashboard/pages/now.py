@@ -14,7 +14,7 @@ from dashboard.components.news import news_grid, news_rows
 from dashboard.components.panels import code, page, panel, stacks
 from dashboard.components.pipeline import sources_table
 from dashboard.components.span import span_control
-from dashboard.context import Context, first_range, limit_to, span_of, stretch, viewer
+from dashboard.context import Context, asked, first_range, limit_to, span_of, stretch, viewer
 from dashboard.formats import step_words
 from dashboard.ranges import DAY, buckets
 from dashboard.reads.movers import movers
@@ -30,13 +30,14 @@ LONG_AGO = timedelta(days=365)
 
 
 def render(context: Context, search: str | None) -> Any:
-    """The page with its incidents and its tape; the map follows with its own callback."""
+    """The page with its incidents, its map and its tape."""
     now = context.reader.clock()
     last = context.reader.pulse().last_item
     if now is None or last is None:
         return _first_run(context)
     preset = first_range(context, search, MARKET, now, "1d")
     title, short = _verdict(context, last)
+    cells, step = _heat(context, preset, asked(search, "to"), now)
     ranges = span_control("now-range", preset, search, label="Range of the mood map")
     choice = dmc.SegmentedControl(
         id="now-moved", data=[TURNED, "Against the price"], value=TURNED, size="xs", **attributes(aria_label="Which movers")
@@ -54,11 +55,9 @@ def render(context: Context, search: str | None) -> Any:
                             panel(
                                 "Movers", html.Div(_movers(context, now, TURNED), id="now-movers"), name="movers", aside=choice
                             ),
-                        ],
-                        [
-                            panel("Mood", heat_box(), name="mood", aside=ranges, note=html.Span(id="now-step")),
                             panel("Sources", html.Div(_sources(context), id="now-sources"), name="now-sources"),
                         ],
+                        [panel("Mood", heat_box(cells), name="mood", aside=ranges, note=html.Span(step, id="now-step"))],
                     ),
                     panel("Latest scored news", tape, name="tape", aside=html.Button(id="held", className="held", type="button")),
                 ],
@@ -92,19 +91,11 @@ def register(app: Dash, context: Context) -> None:
         Input("rev-news", "data"),
         Input("rev-incidents", "data"),
         Input("env", "data"),
+        prevent_initial_call=True,
     )
     def heat(preset: str, until: str | None, _news: str, _incidents: str, _env: Any) -> tuple[Any, str]:
         now = context.reader.clock()
-        if now is None:
-            return None, ""
-        tz = viewer().zone
-        _, end, _ = stretch(preset, until, now)
-        window = buckets(end, span_of(preset), HEAT_COLUMNS, tz)
-        moods = context.reader.heat(window, HEAT_ROWS, limit_to(context))
-        rows = context.reader.incidents(start=window.start, only=limit_to(context), brief=True)
-        cell = f"one cell: {step_words(window.step)}{' of UTC' if window.step >= DAY else ''}"
-        epochs = context.reader.epochs(window.start, end)
-        return heat_map(moods, rows, window, end, context.reader.names(), tz, epochs, HEAT_ROWS), cell
+        return _heat(context, preset, until, now) if now else (None, "")
 
     @app.callback(
         Output("now-movers", "children"),
@@ -124,6 +115,18 @@ def register(app: Dash, context: Context) -> None:
     def tape(_revision: str) -> list[dict[str, Any]]:
         now = context.reader.clock()
         return news_rows(_tape(context, now), context.reader.names()) if now else []
+
+
+def _heat(context: Context, preset: str, until: str | None, now: datetime) -> tuple[dict[str, Any], str]:
+    """The map of mood, and what one of its cells is."""
+    tz, only = viewer().zone, limit_to(context)
+    _, end, _ = stretch(preset, until, now)
+    window = buckets(end, span_of(preset), HEAT_COLUMNS, tz)
+    moods = context.reader.heat(window, HEAT_ROWS, only)
+    rows = context.reader.incidents(start=window.start, only=only, brief=True)
+    epochs = context.reader.epochs(window.start, end)
+    cell = f"one cell: {step_words(window.step)}{' of UTC' if window.step >= DAY else ''}"
+    return heat_map(moods, rows, window, end, context.reader.names(), tz, epochs, HEAT_ROWS), cell
 
 
 def _movers(context: Context, now: datetime, kind: str) -> Any:

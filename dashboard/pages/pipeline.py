@@ -183,7 +183,7 @@ def _live(context: Context, now: datetime | None) -> tuple[Any, ...]:
         ("Mentions in the last hour", formats.count(per_hour), "Of event time; each company that an article names counts"),
         ("Latency, 95th percentile", formats.lasting(took.p95), "From an article's being stored to its score's; newest 5,000"),
         ("Messages waiting", formats.count(lag), "On the broker, as this machine's workers say; – where none says"),
-        ("To be told", formats.count(sum(row.waiting for row in waiting)), "Notifications that are not delivered yet"),
+        ("Notifications waiting", formats.count(sum(row.waiting for row in waiting)), "Not delivered yet"),
         ("Dead letters", formats.count(reads.dead_letters(reader)), "Of the last 7 days, not sent again"),
         ("Sources in trouble", f"{len(late)} of {len(speaking)}", "Whose last attempt failed"),
     ]

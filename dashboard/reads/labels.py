@@ -64,6 +64,9 @@ class Given:
     others: Sequence[str]
 
 
+_MOVE = """
+SELECT close / nullif(bar.open, 0) - 1 AS move FROM bar
+WHERE bar.company_id = open.company_id AND interval = '1d' AND bar.start > open.event_time AND available_at <= :now"""
 # A fifth of all items asks for two labellers, so that their agreement is known; which, follows from the id alone.
 _POOL = f"""
 WITH pool AS (
@@ -77,13 +80,9 @@ open AS (
                       WHERE l.mention_id = pool.mention_id AND l.undone_at IS NULL AND l.labeller = :who)
       AND (SELECT count(*) FROM label l WHERE l.mention_id = pool.mention_id AND l.undone_at IS NULL)
           < CASE WHEN draw % 5 = 0 THEN 2 ELSE 1 END),
-queued AS (
-    SELECT open.*, b.move, b.move * (positive - negative) < 0 AND abs(b.move) >= {MOVE}
-           AND abs(positive - negative) >= {STRONG} AS against
-    FROM open LEFT JOIN LATERAL (
-        SELECT close / nullif(open, 0) - 1 AS move FROM bar
-        WHERE bar.company_id = open.company_id AND interval = '1d' AND bar.start > open.event_time AND available_at <= :now
-        ORDER BY bar.start LIMIT 1) b ON open.company_id IS NOT NULL)
+queued AS MATERIALIZED (
+    SELECT open.*, b.move, b.move * (positive - negative) < 0 AND abs(b.move) >= {MOVE} AS against
+    FROM open LEFT JOIN LATERAL ({_MOVE} AND abs(positive - negative) >= {STRONG} ORDER BY bar.start LIMIT 1) b ON true)
 """
 _AMONG = "AND s.company_id = ANY(:only)"
 _WHERE = {"uncertain": f"top < {UNSURE}", "disagree": "against", "random": "drawn"}
@@ -94,26 +93,31 @@ def _pool(only: Sequence[str] | None) -> str:
     return _POOL.format(among="" if only is None else _AMONG)
 
 
-def counts(reader: Reader, who: str, now: datetime, only: Sequence[str] | None = None) -> dict[str, int]:
-    """How many wait in each queue for a person; `only`: of these companies."""
-    columns = ", ".join(f"(count(*) FILTER (WHERE {_WHERE[name]}))::int AS {name}" for name in QUEUES)
-    values: dict[str, Any] = {"who": who, "now": now, "since": now - SPAN, "only": list(only or ())}
-    return reader.dicts(f"{_pool(only)} SELECT {columns} FROM queued", **values)[0]
-
-
-def next_item(
+def waiting(
     reader: Reader, queue: str, who: str, now: datetime, skipped: Sequence[str], only: Sequence[str] | None = None
-) -> Item | None:
-    """The first of a queue that the person has neither labelled nor skipped; `only`: of these companies."""
-    sql = f"""{_pool(only)}
-    SELECT q.mention_id, q.event_time, q.model_version, a.title, left(a.body, 600) AS body, a.source, q.company_id,
-           m.span_start, m.span_end, q.negative, q.neutral, q.positive, q.topic, q.move::float8 AS move
-    FROM queued q JOIN mention m ON m.id = q.mention_id AND m.event_time = q.event_time JOIN article a ON a.id = m.article_id
-    WHERE {_WHERE[queue]} AND NOT q.mention_id = ANY(:skipped) ORDER BY {_ORDER[queue]}, q.mention_id LIMIT 1
+) -> tuple[dict[str, int], Item | None]:
+    """How many wait in each queue for a person; and the first of one that they have neither labelled nor skipped.
+
+    Args:
+        only: of these companies.
     """
-    values: dict[str, Any] = {"who": who, "now": now, "since": now - SPAN, "only": list(only or ())}
-    rows = reader.rows(Item, sql, **values, skipped=list(skipped))
-    return rows[0] if rows else None
+    columns = ", ".join(f"(count(*) FILTER (WHERE {_WHERE[name]}))::int AS {name}" for name in QUEUES)
+    sql = f"""{_pool(only)},
+    counted AS (SELECT {columns} FROM queued),
+    open_one AS (
+        SELECT * FROM queued q WHERE {_WHERE[queue]} AND NOT q.mention_id = ANY(:skipped)
+        ORDER BY {_ORDER[queue]}, q.mention_id LIMIT 1)
+    SELECT counted.*, chosen.* FROM counted LEFT JOIN (
+        SELECT open.mention_id, open.event_time, open.model_version, a.title, left(a.body, 600) AS body, a.source,
+               open.company_id, m.span_start, m.span_end, open.negative, open.neutral, open.positive, open.topic,
+               b.move::float8 AS move
+        FROM open_one open JOIN mention m ON m.id = open.mention_id AND m.event_time = open.event_time
+        JOIN article a ON a.id = m.article_id LEFT JOIN LATERAL ({_MOVE} ORDER BY bar.start LIMIT 1) b ON true) chosen ON true
+    """
+    values: dict[str, Any] = {"who": who, "now": now, "since": now - SPAN, "only": list(only or ()), "skipped": list(skipped)}
+    row = reader.dicts(sql, **values)[0]
+    numbers = {name: row.pop(name) for name in QUEUES}
+    return numbers, Item(**row) if row["mention_id"] else None
 
 
 def latest(reader: Reader, most: int = 25) -> list[Given]:

@@ -90,6 +90,28 @@ def test_heat_map_prints_signs_and_reads_out_a_cell(visit: Visit) -> None:
     assert "from=-1m" in page.url
 
 
+@pytest.mark.parametrize("referred", [True, False])
+def test_the_first_layout_holds_the_page_and_without_a_referrer_the_page_follows(visit: Visit, referred: bool) -> None:
+    watched = visit("/nothing")
+    page = watched.page
+    asked: list[str] = []
+
+    def unreferred(route: Any) -> None:
+        headers = {name: value for name, value in route.request.headers.items() if name != "referer"}
+        route.fulfill(response=route.fetch(headers=headers))
+
+    if not referred:
+        page.route("**/_dash-layout", unreferred)
+    page.on("request", lambda request: asked.append(str(request.post_data or "")))
+    page.goto(watched.site + "/incidents?state=Open")
+    settled(page)
+    expect(page.locator("#incident-grid .ag-center-cols-container .ag-row")).to_have_count(2)
+    assert sum('"page.children"' in body for body in asked) == (0 if referred else 1)
+    page.get_by_role("link", name="Now").first.click()
+    expect(page.locator("#now-verdict")).to_have_text("1 High: Apple")
+    expect(page.locator(".heat td.c").first).to_be_visible()
+
+
 def test_what_has_a_version_in_its_address_is_loaded_once(visit: Visit) -> None:
     page = visit("/").page
     page.goto(page.url)
@@ -110,7 +132,7 @@ def test_hostile_headline_stays_text(visit: Visit) -> None:
     page.goto(watched.site + "/company/apple?from=-6h")
     settled(page)
     index = page.evaluate(
-        "() => document.querySelector('#chart .js-plotly-plot').data[1].text.findIndex(text => text.includes('&lt;img'))"
+        "() => document.querySelector('#chart .js-plotly-plot').data[1].hovertext.findIndex(text => text.includes('&lt;img'))"
     )
     assert index >= 0
     page.locator("#chart .scatterlayer .points path").nth(index).hover(force=True)

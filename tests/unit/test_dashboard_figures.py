@@ -80,7 +80,7 @@ def test_all_panes_share_one_time_axis() -> None:
 
 def test_headlines_reach_the_chart_escaped_and_once_a_story() -> None:
     figure = drawn(news=[news("<a href='javascript:x'>A</a>", 1), news("<i>B</i>", 3, 10), news("C", 2)])
-    texts = figure["data"][1]["text"]
+    texts = figure["data"][1]["hovertext"]
     assert len(texts) == 2
     assert all("<" not in text for text in texts)
     assert "&lt;a href=" in "".join(texts)
