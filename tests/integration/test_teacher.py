@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
@@ -10,7 +11,8 @@ from models.artifact import Artifact, ArtifactError, load_artifact
 from models.engine import load_engine
 from models.passages import Passage
 from models.store import described, open_version
-from pipelines.training.datasets import TextData, load_text_data
+from pipelines.training.answers import Answers, ask, ask_once
+from pipelines.training.datasets import Row, TextData, load_text_data, with_rows
 from squall.errors import UsageError
 from squall.settings import ModelSettings, Settings
 from tests.text_data import write_data, write_encoder
@@ -19,7 +21,8 @@ torch = pytest.importorskip("torch", reason="torch is installed for training and
 
 from pipelines.training import train_text  # noqa: E402
 from pipelines.training.export_text import export_artifact  # noqa: E402
-from pipelines.training.train_text import TEACHER, Recipe, Trainer, TrainingError, encoder_files  # noqa: E402
+from pipelines.training.recipe import TEACHER, Recipe  # noqa: E402
+from pipelines.training.train_text import Trainer, TrainingError, encoder_files  # noqa: E402
 
 RECIPE = Recipe(**TEACHER | {"batch_size": 16, "base": "tiny"})
 
@@ -114,3 +117,50 @@ def test_it_is_refused_without_its_encoder_or_with_another(made: Artifact, tmp_p
     with pytest.raises(UsageError, match="runs on torch only: its encoder is tiny"):
         load_engine(settings(tmp_path, made.folder, None), "onnx")
     assert not load_artifact(made.folder).packaged
+
+
+def test_a_student_learns_the_answers_on_texts_without_a_label(
+    made: Artifact, base: Path, data: TextData, tmp_path: Path
+) -> None:
+    engine = load_engine(settings(tmp_path, made.folder, base))
+    texts = [Row("stocknet", str(i), f"Kestrel $KST ships {i} kettles", None, -1) for i in range(8)]
+    learnt = with_rows(replace(data, train=[]), texts)
+    answers = ask_once(engine, texts, tmp_path / "kept")
+    asked = ask(engine, texts)
+    assert all((answers[row][head] == asked[row][head]).all() for row in texts for head in asked[row])
+    (tmp_path / "kept").chmod(0o500)
+    again = ask_once(engine, texts, tmp_path / "kept")
+    assert again.keys() == answers.keys()
+
+    def last_losses(told: Answers) -> list[float]:
+        recipe = Recipe(epochs=15, batch_size=8, base="tiny", teacher=made.version, rank=4, label_smoothing=0.0)
+        losses: list[float] = []
+        Trainer(learnt, recipe, tmp_path / "student", answers=told, base=base).run(lambda *step: losses.append(step[3]))
+        return losses
+
+    sharp = {row: {head: np.eye(len(value), dtype=np.float32)[1] for head, value in one.items()} for row, one in answers.items()}
+    losses = last_losses(sharp)
+    assert losses[-1] < losses[0]
+    assert set(last_losses({})) == {0.0}
+
+
+def test_the_average_of_the_weights_is_judged_and_survives_a_stop(data: TextData, base: Path, tmp_path: Path) -> None:
+    recipe = replace(RECIPE, average=0.8, epochs=1, vary=0.5)
+    straight = Trainer(data, recipe, tmp_path / "straight", base=base)
+    first = straight.trainable["sentiment.weight"].detach().clone()
+    steps: list[torch.Tensor] = []
+    straight.run(lambda *step: steps.append(straight.trainable["sentiment.weight"].detach().clone()))
+    expected = first
+    for weight in steps:
+        expected = torch.lerp(expected, weight, 0.2)
+    best = load_file(tmp_path / "straight" / "best.safetensors")
+    assert np.allclose(best["sentiment.weight"], expected.numpy(), atol=1e-6)
+    assert not np.allclose(best["sentiment.weight"], steps[-1].numpy(), atol=1e-6)
+
+    halted = Trainer(data, recipe, tmp_path / "halted", base=base)
+    halted.run(lambda *step: halted.stop.set())
+    resumed = Trainer(data, recipe, tmp_path / "halted", base=base)
+    resumed.resume()
+    resumed.run(lambda *step: None)
+    other = load_file(tmp_path / "halted" / "best.safetensors")
+    assert all((best[name] == other[name]).all() for name in best)
