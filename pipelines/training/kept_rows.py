@@ -43,17 +43,17 @@ def kept_rows(
         folder.mkdir(parents=True, exist_ok=True)
         partial, mark = path.with_suffix(".partial"), path.with_suffix(".done")
         done = int(mark.read_text()) if mark.is_file() and partial.is_file() else 0
-        rows = np.lib.format.open_memmap(partial, mode="r+" if done else "w+", dtype=dtype, shape=(len(passages), width))
+        filled = np.lib.format.open_memmap(partial, mode="r+" if done else "w+", dtype=dtype, shape=(len(passages), width))
         for start in range(done, len(passages), CHUNK):
             chunk = passages[start : start + CHUNK]
-            rows[start : start + len(chunk)] = compute(chunk).reshape(len(chunk), width)
-            rows.flush()
+            filled[start : start + len(chunk)] = compute(chunk).reshape(len(chunk), width)
+            filled.flush()
             mark.write_text(str(start + len(chunk)))
             if report:
                 report(start + len(chunk), len(passages))
         os.replace(partial, path)
         mark.unlink(missing_ok=True)
-    rows = np.load(path, mmap_mode="r")
+    rows: Array = np.load(path, mmap_mode="r")
     if rows.shape != (len(passages), width):
         raise UserError(f"{path} is damaged: delete it, it will be made anew")
     return rows
