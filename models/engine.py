@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
-from models.artifact import SHIPPED, load_artifact
+from models.artifact import SHIPPED, SHIPPED_BASE, load_artifact
 from models.batches import bucketed
 from models.heads import Head, head_inputs
 from models.lexical import LexicalHead
@@ -124,7 +124,8 @@ def load_engine(settings: Settings, runtime: RuntimeName | None = None) -> TextE
     Raises:
         UserError: the weights are missing or damaged, or a GPU was asked for that is not there.
     """
-    return engine_of(load_artifact(settings.model.dir or SHIPPED, settings.model.base), settings, runtime)
+    usual = SHIPPED_BASE if settings.model.text == "base" else SHIPPED
+    return engine_of(load_artifact(settings.model.dir or usual, settings.model.base), settings, runtime)
 
 
 def engine_of(artifact: Artifact, settings: Settings, runtime: RuntimeName | None = None) -> TextEngine:

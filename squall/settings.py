@@ -63,6 +63,9 @@ class ModelSettings(Section):
     dir: Path | None = Field(
         None, description="folder of an artifact that serves whatever is promoted; unset: workers follow the champion"
     )
+    text: Literal["small", "base"] = Field(
+        "small", description="base: the process serves the base-sized text model, for GPUs, as if SQUALL_MODEL__DIR named it"
+    )
     base: Path | None = Field(
         None, description="folder of the encoder's files for models on another one than the package's, e.g. of all-mpnet-base-v2"
     )
@@ -75,6 +78,11 @@ class ModelSettings(Section):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = Field(0, ge=0, description="threads of the CPU engine; 0: the cores divided by the workers")
     batch_size: int = Field(32, ge=1, le=4096)
+
+    @property
+    def pinned(self) -> bool:
+        """Whether the process serves one model, whatever is promoted."""
+        return self.dir is not None or self.text == "base"
 
 
 class MlflowSettings(Section):

@@ -41,7 +41,7 @@ class Serving:
         self._worker = worker or f"{socket.gethostname()}:{os.getpid()}"
         wait = zlib.crc32(self._worker.encode()) % 1000 / 1000
         self._wait_s = wait * SPREAD * context.settings.model.follow_s
-        self._pinned = context.settings.model.dir is not None
+        self._pinned = context.settings.model.pinned
         self._lock = threading.Lock()
         """Batches and looks come from two threads; none waits while the other opens a model."""
         self._champion: Version | None = None

@@ -44,7 +44,7 @@ def write_encoder(folder: Path) -> Path:
     from transformers import MPNetConfig, MPNetModel
 
     torch.manual_seed(1)
-    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
-    MPNetModel(MPNetConfig(vocab_size=VOCABULARY, **sizes), add_pooling_layer=False).save_pretrained(folder)
+    config = MPNetConfig(vocab_size=VOCABULARY, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4)
+    MPNetModel(config, add_pooling_layer=False).save_pretrained(folder)  # type: ignore[no-untyped-call]
     shutil.copy(base_folder() / TOKENIZER, folder)
     return folder

@@ -44,12 +44,15 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One labelled text. `spans` are places that may be marked as the company, with probability `mark_share` in training."""
+    """One text. `spans` are places that may be marked as the company, with probability `mark_share` in training.
+
+    Without a task there is no label (-1): the row teaches what another model says of it.
+    """
 
     source: str
     key: str
     text: str
-    task: Task
+    task: Task | None
     label: int
     spans: tuple[tuple[int, int], ...] = ()
     mark_share: float = 0.0
@@ -199,6 +202,12 @@ def with_base_rows(data: TextData, most: int) -> TextData:
     base = [row for row in data.train if row.facts is None]
     chosen = set(sorted(base, key=lambda row: hashlib.sha256(f"{row.source} {row.text}".encode()).digest())[:most])
     train = [row for row in data.train if row.facts or row in chosen]
+    return replace(data, train=train, digest=digest_of(train))
+
+
+def with_rows(data: TextData, more: Sequence[Row]) -> TextData:
+    """The same data with more training rows."""
+    train = [*data.train, *more]
     return replace(data, train=train, digest=digest_of(train))
 
 

@@ -114,14 +114,14 @@ def progress_bars() -> Iterator[Report]:
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as bars:
-        bar = bars.add_task("")
+        bar = bars.add_task("", visible=False)
         shown = ""
 
         def show(phase: str, done: int, total: int) -> None:
             nonlocal shown
             if phase != shown:
                 shown = phase
-                bars.reset(bar, total=total, description=phase)
+                bars.reset(bar, total=total, description=phase, visible=True)
             bars.update(bar, completed=done)
 
         yield show

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -14,12 +12,11 @@ import numpy as np
 from models.engine import TextEngine
 from models.passages import Passage
 from pipelines.training.datasets import CASHTAG
+from pipelines.training.kept_rows import kept_rows
 from pipelines.training.stocknet import StockNet
-from squall.errors import UserError
 
 Array = np.ndarray[Any, Any]
 
-CHUNK = 2048
 NAMELESS = "the company"
 OTHER = "another company"
 NO_NAME = re.compile(
@@ -60,29 +57,7 @@ def text_vectors(
         for ticker, name, tweets in zip(data.tickers, data.names, data.tweets, strict=True)
         for text in tweets.texts
     ]
-    digest = hashlib.sha256("\0".join(f"{text}{span}" for text, span in passages).encode("utf-8", "replace")).hexdigest()
-    path = folder / f"texts-{engine.version}-{digest[:12]}.npy"
-    width = 2 * engine.hidden
-    if not path.is_file():
-        _fill(passages, engine, path, width, report)
-    vectors = np.load(path, mmap_mode="r")
-    if vectors.shape != (len(passages), width):
-        raise UserError(f"{path} is damaged: delete it, it will be made anew")
+    shape = (2 * engine.hidden, np.float16)
+    vectors = kept_rows(passages, engine.features, folder, f"texts-{engine.version}", shape, report)
     ends = np.cumsum([len(tweets.texts) for tweets in data.tweets])
     return np.split(vectors, ends[:-1])
-
-
-def _fill(passages: list[Passage], engine: TextEngine, path: Path, width: int, report: Callable[[int, int], None] | None) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial, mark = path.with_suffix(".partial"), path.with_suffix(".done")
-    done = int(mark.read_text()) if mark.is_file() and partial.is_file() else 0
-    vectors = np.lib.format.open_memmap(partial, mode="r+" if done else "w+", dtype=np.float16, shape=(len(passages), width))
-    for start in range(done, len(passages), CHUNK):
-        chunk = passages[start : start + CHUNK]
-        vectors[start : start + len(chunk)] = engine.features(chunk).reshape(len(chunk), width)
-        vectors.flush()
-        mark.write_text(str(start + len(chunk)))
-        if report:
-            report(start + len(chunk), len(passages))
-    os.replace(partial, path)
-    mark.unlink(missing_ok=True)

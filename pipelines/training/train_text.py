@@ -6,10 +6,8 @@ import json
 import math
 import os
 import random
-import signal
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,12 +22,15 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from models.artifact import BASE_WEIGHTS, CONFIG, TOKENIZER, Artifact, artifact_name, base_folder
-from models.engine import Engine
 from models.engine_torch import computes_in_bf16
 from models.passages import PassageEncoder, Tokens
 from models.text import TextNetwork, collate, trainable_network
+from pipelines.training.answers import Answers
+from pipelines.training.augment import cashtags_of, varied
 from pipelines.training.datasets import SENTIMENTS, Row, Task, TextData
 from pipelines.training.marking import draw_mark, marked_passage
+from pipelines.training.progress import Report
+from pipelines.training.recipe import Recipe
 from squall.errors import UserError
 
 POOL_BATCHES = 50
@@ -37,49 +38,6 @@ POOL_BATCHES = 50
 CHECKPOINT_EVERY = 100
 CHECKPOINT = "checkpoint.safetensors"
 BEST = "best.safetensors"
-
-Report = Callable[[str, int, int, float], None]
-Answers = dict[Row, dict[Task, np.ndarray[Any, Any]]]
-"""Probabilities of shape (classes,) by row and head."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """Everything that decides the outcome of a run besides the data."""
-
-    epochs: int = 4
-    seed: int = 1
-    base: str = ""
-    """Name of the base encoder where it is not the package's."""
-    rank: int = 32
-    """Of the low-rank changes to it."""
-    learning_rate: float = 6e-4
-    batch_size: int = 32
-    label_smoothing: float = 0.05
-    weight_decay: float = 0.01
-    warmup: float = 0.05
-    max_tokens: int = 96
-    clip: float = 1.0
-    start: str = ""
-    """Version of the model whose weights the run begins with, and whose answers stand in where a row has no label."""
-    taught: float = 0.5
-    """Weight of such an answer beside a label."""
-    kept: float = 0.0
-    """Share of that model's answer in the target of a row that has a label, but from no person: distillation, so that what is
-    not corrected stays as it is (Li and Hoiem, "Learning without Forgetting", 2016)."""
-    blend: float = 1.0
-    """How far the weights go from that model's to those that were learnt: their average keeps more of both than either (Wortsman
-    et al., "Robust fine-tuning of zero-shot models", 2022)."""
-    base_rows: int = 0
-    """Rows to learn from at most besides those that people labelled; 0: all."""
-
-
-CONTINUED: dict[str, Any] = {"learning_rate": 3e-4, "kept": 1.0, "blend": 0.8, "epochs": 2, "base_rows": 1500}
-"""What a run that goes on from a model differs in from one that begins afresh; chosen by `python -m benchmarks.relearn --dev`."""
-
-
-TEACHER: dict[str, Any] = {"learning_rate": 3e-4, "epochs": 2, "rank": 16}
-"""What a run on a base-sized encoder differs in."""
 
 
 @dataclass(slots=True)
@@ -141,6 +99,8 @@ class Trainer:
             for name, parameter in self.trainable.items():
                 parameter.data.copy_(torch.from_numpy(start.tensors[artifact_name(name)]))
                 self.begun[name] = parameter.data.clone()
+        self.averaged = {name: p.data.clone() for name, p in self.trainable.items()} if recipe.average else {}
+        """The weights' running average, where one is kept."""
         decayed = [p for p in self.trainable.values() if p.ndim > 1]
         plain = [p for p in self.trainable.values() if p.ndim <= 1]
         groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
@@ -188,6 +148,8 @@ class Trainer:
         torch.nn.utils.clip_grad_norm_(self.trainable.values(), self.recipe.clip)
         self.optimizer.step()
         self.optimizer.zero_grad()
+        for name, average in self.averaged.items():
+            average.lerp_(self.trainable[name].data, 1 - self.recipe.average)
         return float(loss.detach())
 
     def _loss(self, logits: Tensor, rows: Sequence[Row], task: Task) -> Tensor:
@@ -210,7 +172,7 @@ class Trainer:
         return min(1.0, (step + 1) / warmup) * (1 - step / self.total_steps)
 
     def _finish_epoch(self, epoch: int) -> None:
-        with self._blended():
+        with self._judged():
             figures = held_out_figures(self.network, self.encode, self.data.held_out, self.device)
             self.progress.history.append({"epoch": epoch + 1, **figures})
             score = sum(figures.values()) / len(figures)
@@ -220,18 +182,21 @@ class Trainer:
         self.save_checkpoint()
 
     @contextmanager
-    def _blended(self) -> Iterator[None]:
-        """Set the weights to `blend` of the way from where the run began."""
+    def _judged(self) -> Iterator[None]:
+        """Set the weights to what is judged: their average, and of that `blend` of the way from where the run began."""
         learnt = {name: parameter.data.clone() for name, parameter in self.trainable.items()}
+        for name, average in self.averaged.items():
+            self.trainable[name].data.copy_(average)
         for name, begun in self.begun.items():
-            self.trainable[name].data.copy_(torch.lerp(begun.to(self.device), learnt[name], self.recipe.blend))
+            parameter = self.trainable[name].data
+            parameter.copy_(torch.lerp(begun.to(self.device), parameter, self.recipe.blend))
         yield
         for name, parameter in self.trainable.items():
             parameter.data.copy_(learnt[name])
 
     def save_checkpoint(self) -> None:
         """Write weights, optimizer state and position in one file that replaces the former at once."""
-        tensors: dict[str, Tensor] = dict(self.trainable)
+        tensors: dict[str, Tensor] = self.trainable | {f"average:{name}": value for name, value in self.averaged.items()}
         for name, parameter in self.trainable.items():
             for key, value in self.optimizer.state.get(parameter, {}).items():
                 tensors[f"optimizer.{key}:{name}"] = value
@@ -264,23 +229,13 @@ class Trainer:
                 raise TrainingError(f"{path} was made with {metadata['recipe']}: give the same options, or another --out")
             for name, parameter in self.trainable.items():
                 parameter.data.copy_(file.get_tensor(name))
+            for name, average in self.averaged.items():
+                average.copy_(file.get_tensor(f"average:{name}"))
             for key in file.keys():  # noqa: SIM118  (safe_open is no mapping)
                 if key.startswith("optimizer."):
                     entry, name = key.removeprefix("optimizer.").split(":", 1)
                     self.optimizer.state[self.trainable[name]][entry] = file.get_tensor(key)
         self.progress = Position(**json.loads(metadata["progress"]))
-
-
-def ask(engine: Engine, rows: Sequence[Row]) -> Answers:
-    """What a model says of each row."""
-    scores = engine.score([marked_passage(row) for row in rows])
-    return {
-        row: {
-            "sentiment": np.array(score.sentiment, dtype=np.float32),
-            "topic": np.array(score.topic, dtype=np.float32),
-        }
-        for row, score in zip(rows, scores, strict=True)
-    }
 
 
 def half_precision(device: torch.device) -> torch.autocast:
@@ -295,7 +250,9 @@ def epoch_batches(
     rng = random.Random(f"{recipe.seed}-{epoch}")  # noqa: S311  (no secret is made here)
     order = list(rows)
     rng.shuffle(order)
-    tokens = encode([draw_mark(row, rng) for row in order])
+    cashtags = cashtags_of(rows) if recipe.vary else []
+    read = [varied(row, rng, cashtags) if recipe.vary and rng.random() < recipe.vary else row for row in order]
+    tokens = encode([draw_mark(row, rng) for row in read])
     batches = []
     pool = recipe.batch_size * POOL_BATCHES
     for start in range(0, len(order), pool):
@@ -332,49 +289,3 @@ def held_out_figures(network: TextNetwork, encode: PassageEncoder, rows: Sequenc
         macro = source == "sentfin"
         figures[source] = float(f1_score(truth, guess, average="macro") if macro else accuracy_score(truth, guess))
     return figures
-
-
-def stop_on_signal(stop: threading.Event) -> None:
-    """Let Ctrl-C (and a polite kill) set `stop`, so that a run ends with a checkpoint; a second Ctrl-C ends it at once."""
-
-    def handle(signum: int, _frame: object) -> None:
-        stop.set()
-        signal.signal(signum, signal.SIG_DFL)
-
-    signal.signal(signal.SIGINT, handle)
-    signal.signal(signal.SIGTERM, handle)
-
-
-@contextmanager
-def progress_report() -> Iterator[Report]:
-    """A progress bar with the time that is left on a terminal, and a line every now and then in a log file."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console()
-    if not console.is_terminal:
-        yield log_lines()
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, speed_estimate_period=300) as bar:
-        task = bar.add_task("training")
-
-        def report(phase: str, step: int, total: int, loss: float) -> None:
-            bar.update(task, description=f"{phase}  loss {loss:.3f}", completed=step, total=total)
-
-        yield report
-
-
-def log_lines(every: int = 50) -> Report:
-    """A report for log files: one line each `every` steps, with the time that is left."""
-    started = time.monotonic()
-    first: list[int] = []
-
-    def report(phase: str, step: int, total: int, loss: float) -> None:
-        if not first:
-            first.append(step - 1)
-        if step % every == 0 or step == total:
-            left = (time.monotonic() - started) / (step - first[0]) * (total - step)
-            print(f"{phase}  step {step}/{total}  loss {loss:.3f}  {left / 60:.1f} min left", flush=True)
-
-    return report

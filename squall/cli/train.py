@@ -16,7 +16,13 @@ app = typer.Typer(help="Train a model.", no_args_is_help=True)
 
 INTERRUPTED = 130
 # Defaults as they are shown: without and with a model to begin with.
-EPOCHS, RATE, ROWS, KEPT, BLEND = "4; 2 with --start", "6e-4; 3e-4 with --start", "all; 1500 with --start", "1", "0.8"
+EPOCHS, RATE, ROWS, KEPT, BLEND = (
+    "4; 2 with --start",
+    "6e-4; 3e-4 with --start",
+    "all; 1500 with --start",
+    "1 with --start; 0.5 with --teacher",
+    "0.8",
+)
 
 
 @app.callback()
@@ -46,26 +52,46 @@ def text(
     ] = None,
     kept: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="with --start: share of its answers in what other rows teach", show_default=KEPT),
+        typer.Option(
+            min=0, max=1, help="share of --start's or --teacher's answers in what rows with a label teach", show_default=KEPT
+        ),
     ] = None,
     blend: Annotated[
         float | None,
         typer.Option(min=0, max=1, help="with --start: how far the weights go from its to what is learnt", show_default=BLEND),
     ] = None,
     begun: Annotated[bool, typer.Option("--begun", help="as --resume where there is a checkpoint, else from the start")] = False,
+    teacher: Annotated[
+        Path | None,
+        typer.Option(help="artifact whose answers on all rows are learnt beside the labels, see `squall train teacher`"),
+    ] = None,
+    unlabelled: Annotated[
+        int, typer.Option(min=0, help="with --teacher: also on so many of StockNet's tweets before 2015, at most")
+    ] = 0,
+    average: Annotated[
+        float,
+        typer.Option(min=0, max=0.99999, help="share of the weights' running average that a step keeps, e.g. 0.999; 0: off"),
+    ] = 0.0,
+    swap: Annotated[
+        bool, typer.Option("--swap", help="also learn headlines whose companies disagree with these in each other's place")
+    ] = False,
+    vary: Annotated[
+        float, typer.Option(min=0, max=1, help="probability that a row is read with other tickers and amounts")
+    ] = 0.0,
 ) -> None:
     """Train the text model on SQUALL_DATA_DIR, write its artifact to <out>/artifact. Ctrl-C leaves a checkpoint to resume."""
     import os
-    from dataclasses import replace
 
     import torch
 
-    from models.artifact import load_artifact
-    from models.engine import choose_device, load_engine
+    from models.engine import choose_device
     from pipelines.learning.champion import champion_folder
     from pipelines.learning.dataset import load_frozen
-    from pipelines.training.datasets import load_text_data, with_base_rows
-    from pipelines.training.train_text import CHECKPOINT, CONTINUED, Recipe, Trainer, TrainingError, ask
+    from pipelines.training.datasets import load_text_data
+    from pipelines.training.fused_runs import progress_bars
+    from pipelines.training.recipe import CONTINUED, DISTILLED, Recipe
+    from pipelines.training.teaching import lesson
+    from pipelines.training.train_text import CHECKPOINT, Trainer
     from squall.cli.reading import reading
 
     settings = get_settings()
@@ -78,19 +104,12 @@ def text(
             start = champion_folder(connection, settings)
     _tell(data)
     given = {"epochs": epochs, "learning_rate": learning_rate, "base_rows": base_rows, "kept": kept, "blend": blend}
-    chosen = (CONTINUED if start else {}) | {name: value for name, value in given.items() if value is not None}
-    recipe = Recipe(seed=seed, **chosen)
-    learnt = with_base_rows(data, recipe.base_rows) if recipe.base_rows else data
-    artifact, answers = None, None
-    if start:
-        artifact = load_artifact(start, settings.model.base)
-        if artifact.labels("topic") != data.topics:
-            raise TrainingError(f"{artifact.version} knows other topics than the data: begin without it")
-        recipe = replace(recipe, start=artifact.version)
-        serving = settings.model_copy(update={"model": settings.model.model_copy(update={"dir": start})})
-        print(f"asking {artifact.version} about {len(learnt.train)} rows")
-        answers = ask(load_engine(serving), learnt.train)
-    trainer = Trainer(learnt, recipe, folder, choose_device(settings.model.device), artifact, answers)
+    usual = CONTINUED if start else DISTILLED if teacher else {}
+    chosen = usual | {name: value for name, value in given.items() if value is not None}
+    recipe = Recipe(seed=seed, average=average, swap=swap, vary=vary, unlabelled=unlabelled, **chosen)
+    with progress_bars() as told:
+        learnt, recipe, begin, answers = lesson(data, recipe, settings, start, teacher, told)
+    trainer = Trainer(learnt, recipe, folder, choose_device(settings.model.device), begin, answers)
     if resume or (begun and (folder / CHECKPOINT).is_file()):
         trainer.resume()
     made = _train(trainer, data, threads, f"squall train text --resume --out {folder}")
@@ -120,7 +139,8 @@ def teacher(
 
     from models.engine import choose_device
     from pipelines.training.datasets import load_text_data
-    from pipelines.training.train_text import TEACHER, Recipe, Trainer, encoder_files
+    from pipelines.training.recipe import TEACHER, Recipe
+    from pipelines.training.train_text import Trainer, encoder_files
 
     settings = get_settings()
     folder = out or settings.home / "train" / "teacher"
@@ -146,7 +166,8 @@ def _tell(data: "TextData") -> None:
 def _train(trainer: "Trainer", data: "TextData", threads: int, again: str) -> "Artifact":
     """Run to the end and export the best epoch; where the run is stopped, say how it goes `again`, and leave."""
     from pipelines.training.export_text import export_artifact
-    from pipelines.training.train_text import BEST, progress_report, stop_on_signal
+    from pipelines.training.progress import progress_report, stop_on_signal
+    from pipelines.training.train_text import BEST
 
     stop_on_signal(trainer.stop)
     with progress_report() as report:
@@ -221,7 +242,7 @@ def fused(
     from pipelines.training.export_fused import export_fused
     from pipelines.training.fused_config import DEFAULT, read_config
     from pipelines.training.fused_runs import prepare, progress_bars, train_all
-    from pipelines.training.train_text import stop_on_signal
+    from pipelines.training.progress import stop_on_signal
 
     settings = get_settings()
     chosen = read_config(config or DEFAULT)

@@ -2,24 +2,33 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from safetensors.numpy import load_file
+from typer.testing import CliRunner
 
+from models import artifact, engine
 from models.artifact import Artifact, ArtifactError, load_artifact
 from models.engine import load_engine
 from models.passages import Passage
 from models.store import described, open_version
-from pipelines.training.datasets import TextData, load_text_data
+from pipelines.training.answers import Answers, ask, ask_once
+from pipelines.training.datasets import Row, TextData, load_text_data, with_rows
+from squall.cli import app
 from squall.errors import UsageError
-from squall.settings import ModelSettings, Settings
+from squall.settings import ModelSettings, Settings, get_settings
+from tests.stocknet_data import write_stocknet
 from tests.text_data import write_data, write_encoder
 
 torch = pytest.importorskip("torch", reason="torch is installed for training and GPUs only")
 
 from pipelines.training import train_text  # noqa: E402
 from pipelines.training.export_text import export_artifact  # noqa: E402
-from pipelines.training.train_text import TEACHER, Recipe, Trainer, TrainingError, encoder_files  # noqa: E402
+from pipelines.training.recipe import TEACHER, Recipe  # noqa: E402
+from pipelines.training.teaching import lesson  # noqa: E402
+from pipelines.training.train_text import Trainer, TrainingError, encoder_files  # noqa: E402
 
 RECIPE = Recipe(**TEACHER | {"batch_size": 16, "base": "tiny"})
 
@@ -92,14 +101,26 @@ def test_what_is_no_encoder_is_named(tmp_path: Path) -> None:
 
 def test_it_serves_on_torch_and_the_mark_decides(made: Artifact, base: Path, tmp_path: Path) -> None:
     serving = settings(tmp_path, made.folder, base)
-    engine = load_engine(serving)
-    assert engine.version == made.version
-    assert engine.runtime.name == "torch float32 on cpu"
+    serves = load_engine(serving)
+    assert serves.version == made.version
+    assert serves.runtime.name == "torch float32 on cpu"
     text = "Corvo tea arm shrinks, Halden tea arm grows"
-    scores = engine.score([Passage(text), Passage(text, (0, 5)), Passage(text, (23, 29))])
+    scores = serves.score([Passage(text), Passage(text, (0, 5)), Passage(text, (23, 29))])
     assert len({score.sentiment for score in scores}) == 3
-    assert engine.score([Passage(text, (23, 29))])[0] == scores[2]
+    assert serves.score([Passage(text, (23, 29))])[0] == scores[2]
     assert open_version(serving, made.version, str(made.folder), described(made)[1]).version == made.version
+
+
+def test_a_setting_lets_it_serve_pinned(made: Artifact, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = Settings(home=tmp_path, model=ModelSettings(text="base", base=base, device="cpu", threads=1))
+    assert chosen.model.pinned
+    assert not Settings(home=tmp_path).model.pinned
+    for module in (artifact, engine):
+        monkeypatch.setattr(module, "SHIPPED_BASE", tmp_path / "none")
+    with pytest.raises(ArtifactError, match=r"no model in .*none: train one with `squall train teacher`"):
+        load_engine(chosen)
+    monkeypatch.setattr(engine, "SHIPPED_BASE", made.folder)
+    assert load_engine(chosen).version == made.version
 
 
 def test_it_is_refused_without_its_encoder_or_with_another(made: Artifact, tmp_path: Path) -> None:
@@ -114,3 +135,87 @@ def test_it_is_refused_without_its_encoder_or_with_another(made: Artifact, tmp_p
     with pytest.raises(UsageError, match="runs on torch only: its encoder is tiny"):
         load_engine(settings(tmp_path, made.folder, None), "onnx")
     assert not load_artifact(made.folder).packaged
+
+
+def test_a_student_learns_the_answers_on_texts_without_a_label(
+    made: Artifact, base: Path, data: TextData, tmp_path: Path
+) -> None:
+    teacher = load_engine(settings(tmp_path, made.folder, base))
+    texts = [Row("stocknet", str(i), f"Kestrel $KST ships {i} kettles", None, -1) for i in range(8)]
+    learnt = with_rows(replace(data, train=[]), texts)
+    answers = ask_once(teacher, texts, tmp_path / "kept")
+    asked = ask(teacher, texts)
+    assert all((answers[row][head] == asked[row][head]).all() for row in texts for head in asked[row])
+    (tmp_path / "kept").chmod(0o500)
+    again = ask_once(teacher, texts, tmp_path / "kept")
+    assert again.keys() == answers.keys()
+
+    def last_losses(told: Answers) -> list[float]:
+        recipe = Recipe(epochs=15, batch_size=8, base="tiny", teacher=made.version, rank=4, label_smoothing=0.0)
+        losses: list[float] = []
+        Trainer(learnt, recipe, tmp_path / "student", answers=told, base=base).run(lambda *step: losses.append(step[3]))
+        return losses
+
+    sharp = {row: {head: np.eye(len(value), dtype=np.float32)[1] for head, value in one.items()} for row, one in answers.items()}
+    losses = last_losses(sharp)
+    assert losses[-1] < losses[0]
+    assert set(last_losses({})) == {0.0}
+
+
+def test_the_average_of_the_weights_is_judged_and_survives_a_stop(data: TextData, base: Path, tmp_path: Path) -> None:
+    recipe = replace(RECIPE, average=0.8, epochs=1, vary=0.5)
+    straight = Trainer(data, recipe, tmp_path / "straight", base=base)
+    first = straight.trainable["sentiment.weight"].detach().clone()
+    steps: list[Any] = []
+    straight.run(lambda *step: steps.append(straight.trainable["sentiment.weight"].detach().clone()))
+    expected = first
+    for weight in steps:
+        expected = torch.lerp(expected, weight, 0.2)
+    best = load_file(tmp_path / "straight" / "best.safetensors")
+    assert np.allclose(best["sentiment.weight"], expected.numpy(), atol=1e-6)
+    assert not np.allclose(best["sentiment.weight"], steps[-1].numpy(), atol=1e-6)
+
+    halted = Trainer(data, recipe, tmp_path / "halted", base=base)
+    halted.run(lambda *step: halted.stop.set())
+    resumed = Trainer(data, recipe, tmp_path / "halted", base=base)
+    resumed.resume()
+    resumed.run(lambda *step: None)
+    other = load_file(tmp_path / "halted" / "best.safetensors")
+    assert all((best[name] == other[name]).all() for name in best)
+
+
+def test_a_lesson_has_rows_of_every_kind_and_the_teachers_answers(made: Artifact, base: Path, tmp_path: Path) -> None:
+    folder = write_stocknet(write_data(tmp_path / "data"))
+    whole = load_text_data(folder)
+    serving = settings(tmp_path, made.folder, base).model_copy(update={"data_dir": folder})
+    told: list[tuple[str, int, int]] = []
+    found = lesson(whole, Recipe(unlabelled=5, swap=True), serving, teacher=made.folder, report=lambda *said: told.append(said))
+    added = found.data.train[len(whole.train) :]
+    assert [row.source for row in added[:6]] == ["stocknet"] * 5 + ["sentfin"]
+    assert sum("swapped" in row.key for row in added) == sum(row.disagreeing for row in whole.train)
+    assert found.data.digest != whole.digest
+    assert found.answers is not None
+    assert found.answers.keys() == set(found.data.train)
+    assert (found.recipe.teacher, found.recipe.start, found.begin) == (made.version, "", None)
+    assert told[-1][1] == told[-1][2] == len(found.data.train)
+    assert lesson(whole, Recipe(), serving) == (whole, Recipe(), None, None)
+    with pytest.raises(TrainingError, match="name one"):
+        lesson(whole, Recipe(unlabelled=5), serving)
+    with pytest.raises(TrainingError, match="has another encoder than the run"):
+        lesson(whole, Recipe(), serving, start=made.folder)
+    with pytest.raises(TrainingError, match="knows other topics than the data"):
+        lesson(replace(whole, topics=("Weather",)), Recipe(), serving, teacher=made.folder)
+
+
+def test_the_command_trains_exports_and_says_what_comes_next(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SQUALL_DATA_DIR", str(write_data(tmp_path / "data")))
+    monkeypatch.setenv("SQUALL_HOME", str(tmp_path))
+    monkeypatch.setenv("SQUALL_MODEL__THREADS", "1")
+    monkeypatch.setenv("SQUALL_MODEL__BASE", str(base))
+    get_settings.cache_clear()
+    result = CliRunner().invoke(app, ["train", "teacher", "--epochs", "1"])
+    get_settings.cache_clear()
+    assert result.exit_code == 0, result.output
+    folder = tmp_path / "train" / "teacher" / "artifact"
+    assert load_artifact(folder).manifest["base"]["name"] == "tiny"
+    assert f"squall train text --teacher {folder}" in result.output.replace("\n", " ")

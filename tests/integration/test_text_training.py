@@ -16,9 +16,11 @@ from tests.text_data import write_data
 
 torch = pytest.importorskip("torch", reason="torch is installed for training and GPUs only")
 
+from pipelines.training.answers import ask  # noqa: E402
 from pipelines.training.evaluate_text import read_predictions, report_text, summarise, write_predictions  # noqa: E402
 from pipelines.training.export_text import export_artifact  # noqa: E402
-from pipelines.training.train_text import Recipe, Trainer, TrainingError, ask  # noqa: E402
+from pipelines.training.recipe import Recipe  # noqa: E402
+from pipelines.training.train_text import Trainer, TrainingError  # noqa: E402
 
 
 @pytest.fixture(scope="module")
