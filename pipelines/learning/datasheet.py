@@ -26,7 +26,7 @@ def datasheet(built: Built, as_of: datetime) -> dict[str, Any]:
     labels = {"sentiment": SENTIMENTS, "topic": data.topics}
     balance: dict[str, dict[str, dict[str, int]]] = {}
     for part, rows in parts_of(data):
-        counts = Counter((row.source, labels[row.task][row.label]) for row in rows)
+        counts = Counter((row.source, labels[row.task][row.label]) for row in rows if row.task)
         for (source, label), count in sorted(counts.items()):
             balance.setdefault(source, {}).setdefault(label, {})[part] = count
     pairs, same = pair_agreement(built.labelled)
