@@ -353,3 +353,15 @@ def test_what_stood_around_an_incident_is_shown(visit: Visit, world: Engine) -> 
     expect(panel.get_by_role("link", name="Microsoft")).to_have_attribute("href", "/company/microsoft")
     expect(panel.locator("li").first).to_contain_text("42 % of its words; then the price: 1 day −2.1 %, 5 days +0.4 %")
     expect(panel.locator("li").last).to_contain_text("is not known")
+
+
+def test_a_companys_stories_say_the_risk_of_a_fall_where_the_price_was_known(visit: Visit, world: Engine) -> None:
+    change = """
+        UPDATE score SET impact = 441200, impact_shares = CAST(:shares AS jsonb)
+        WHERE company_id = 'microsoft' AND event_time = (SELECT max(event_time) FROM score WHERE company_id = 'microsoft')
+    """
+    for shares, told in (('{"text": 0, "price": 700000, "chart": 0}', "44 %"), ('{"text": 0, "price": null, "chart": null}', "")):
+        with world.begin() as connection:
+            connection.execute(text(change), {"shares": shares})
+        page = visit("/company/microsoft?r=3M").page
+        expect(page.locator("#stories .ag-row[row-index='0'] [col-id=fall]")).to_have_text(told)
