@@ -22,7 +22,7 @@ TRUE_SHARE = 0.05
 DRAWS = 20
 COST_SCOPES = 10_000
 COST_MINUTES = 240
-COST_DAYS = 5
+COST_DAYS = 32
 TOPICS = 20
 STATE_EVERY_MIN = 360
 """`streams.watch` stores the state so often."""
@@ -99,8 +99,8 @@ def false_share(null: Scores, surged: Scores, series: Series, line: float, rng: 
 
 
 def cost_ms(rng: Generator) -> dict[str, float]:
-    """CPU milliseconds of a minute over 10,000 scopes that have all had news on several days: mean and worst, ends of hours
-    included; and of writing the state, as a whole and by the minutes between two writings."""
+    """CPU milliseconds of a minute over 10,000 scopes that have all had news on all days of a baseline: mean and worst, ends of
+    hours and of a day included; and of writing the state, as a whole and by the minutes between two writings."""
     levels = np.exp(1.3 * rng.standard_normal(COST_SCOPES))
     chances = levels / levels.sum()
     detector = SurgeDetector(DetectionSettings())
@@ -116,6 +116,8 @@ def cost_ms(rng: Generator) -> dict[str, float]:
 
     for day in range(COST_DAYS):
         detector.step(day * DAY + DAY // 2, arrivals(range(COST_SCOPES)))
+    # A stream that goes on ends one hour at a time.
+    detector.at(names[0], COST_DAYS * DAY - 1)
     spent: list[float] = []
     for minute in range(COST_DAYS * DAY, COST_DAYS * DAY + COST_MINUTES):
         brought = arrivals(rng.choice(COST_SCOPES, 100, replace=False, p=chances).tolist())

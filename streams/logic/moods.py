@@ -5,7 +5,6 @@ All of it follows from the arrivals, and is asked for only where a rule goes by 
 
 from collections.abc import Iterable, Mapping
 from functools import reduce
-from typing import NamedTuple
 
 import msgspec
 
@@ -17,8 +16,8 @@ HOUR, HOURS = 60, 24
 RECENT_HOURS = 24
 
 
-class Tally(NamedTuple):
-    """Sums over the articles of a stretch of time."""
+class Tally(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Sums over the articles of a stretch of time. There are many: the garbage collector need not visit them."""
 
     items: float = 0.0
     tone: float = 0.0
@@ -63,7 +62,7 @@ class Moods:
     def mood_change(self, scope: str, minute: int) -> float | None:
         """How far the tone of the last day stands above its past, in standard errors; None: too little is known."""
         recent, past = self._both(scope, minute)
-        return mood_change(Tone(*recent[:3]), Tone(*past[:3]))
+        return mood_change(_tone(recent), _tone(past))
 
     def topic_change(self, scope: str, minute: int) -> float | None:
         """How far the topics of the last day are from those of the past, 0 to 1; None: too little is known."""
@@ -95,6 +94,10 @@ def _add(book: Book, scope: str, at: int, new: Tally, before: int) -> None:
     # What is kept is in order of time.
     for old in [one for one in tallies if one < before]:
         del tallies[old]
+
+
+def _tone(one: Tally) -> Tone:
+    return Tone(one.items, one.tone, one.squares)
 
 
 def _sum(tallies: Iterable[Tally]) -> Tally:
