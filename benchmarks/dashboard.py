@@ -26,6 +26,7 @@ from sqlalchemy import Engine
 
 from benchmarks import wide_world
 from dashboard.screenshots import browser, settled
+from models.explainer import Explainer
 from squall.db.engine import make_engine
 from squall.embedded import running
 from squall.settings import Settings
@@ -86,7 +87,7 @@ def watch(page: Any, seen: Seen) -> None:
         timing = request.timing
         took = timing["responseEnd"] - timing["requestStart"]
         if path == CALLBACK and request.post_data:
-            name = str(json.loads(request.post_data)["output"])
+            name = str(json.loads(request.post_data)["output"]) + (" by meaning" if '"meaning"' in request.post_data else "")
             seen.bodies.append((request.post_data, {"X-CSRFToken": request.headers.get("x-csrftoken", "")}))
         else:
             name = OTHERS[path]
@@ -117,6 +118,8 @@ def drive(chrome: Any, address: str, engine: Engine) -> tuple[Seen, dict[str, st
             settled(page)
             if page.locator("#range").count():
                 _ranges(page, "#range")
+            if path == "/stories":
+                _search(page)
         page.close()
     cookies = {cookie["name"]: cookie["value"] for cookie in context.cookies()}
     context.close()
@@ -128,6 +131,14 @@ def _ranges(page: Any, control: str) -> None:
         with page.expect_response(lambda answer: CALLBACK in answer.url):
             page.locator(control).get_by_text(name, exact=True).click()
         page.wait_for_timeout(300)
+
+
+def _search(page: Any) -> None:
+    page.locator("#story-mode").get_by_text("Meaning", exact=True).click()
+    for words in ("a plant stands still after a fire", "orders dry up"):
+        with page.expect_response(lambda answer: CALLBACK in answer.url):
+            page.locator("#story-words").fill(words)
+        settled(page)
 
 
 def crowd(address: str, seen: Seen, cookies: dict[str, str]) -> dict[str, list[float]]:
@@ -187,6 +198,9 @@ def measure(home: Path, small: int, large: int) -> dict[str, Any]:
         for size in (small, large):
             begun = time.perf_counter()
             wide_world.fill(engine, done + 1, size)
+            if size == small:
+                vector, version = Explainer(settings).meaning("news", None)
+                wide_world.embed(engine, version, len(vector))
             done = size
             say(f"{size} mentions, {wide_world.scopes(engine)} scopes, filled in {time.perf_counter() - begun:.0f} s")
             with serving(url, "bench", home) as address:

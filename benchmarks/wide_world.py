@@ -12,6 +12,7 @@ COMPANIES, TOPICS, SECTORS, TOPICS_EACH = 1_000, 20, 11, 4
 A_DAY = 10_000
 """Mentions a day: more mentions are a longer past, as in a system that runs on."""
 INCIDENTS = 400
+VECTORS = 100_000
 
 _COMPANIES = """
 INSERT INTO company (id, name, sector, country)
@@ -83,6 +84,16 @@ FROM generate_series(0, 49) c, generate_series(1, 250) d,
 """
 
 
+_VECTORS = """
+INSERT INTO story_vector (story_id, model_version, first_at, vector)
+SELECT id, :version, first_at, (
+    SELECT array_agg((value / sqrt(:hidden))::real) FROM (
+        SELECT sqrt(-2 * ln(1 - random())) * cos(2 * pi() * random()) AS value FROM generate_series(1, :hidden)
+        WHERE story.id IS NOT NULL) normal)
+FROM (SELECT id, first_at FROM story ORDER BY first_at DESC LIMIT :most) story ON CONFLICT DO NOTHING
+"""
+
+
 def start(engine: Engine, settings: Settings, days: int) -> None:
     """Make the schema, the companies, their prices and the incidents."""
     migrate.upgrade(engine, settings, NOW - timedelta(days=days + 2), NOW + timedelta(days=2))
@@ -119,6 +130,15 @@ def land(engine: Engine, number: int) -> None:
         connection.execute(text(_ROWS), {**values, "now": at, "span": timedelta(0), "first": key, "last": key})
         for statement in _STATEMENTS:
             connection.execute(text(statement))
+
+
+def embed(engine: Engine, version: str, hidden: int) -> None:
+    """Give the newest stories random vectors of length 1, as a version's, as many as `squall embed` keeps in one run."""
+    with engine.begin() as connection:
+        for setting in ("synchronous_commit = off", "statement_timeout = 0"):
+            connection.execute(text(f"SET LOCAL {setting}"))
+        connection.execute(text(_VECTORS), {"version": version, "hidden": hidden, "most": VECTORS})
+        connection.execute(text("ANALYZE story_vector"))
 
 
 def scopes(engine: Engine) -> int:

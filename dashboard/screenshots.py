@@ -21,6 +21,8 @@ from typing import Any
 SIZES = {"wide": (1280, 900), "narrow": (390, 844), "huge": (2560, 1300)}
 TALLEST = 1600
 """Pixels of a narrow picture at most."""
+EXACT = 192
+"""Colours of a picture that stay exactly as they are."""
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -134,11 +136,23 @@ def demo() -> Iterator[str]:
 
 
 def compress(file: Path) -> None:
-    """Reduce a picture to 256 colours, which screens of text and flat colours do not miss."""
+    """Reduce a picture to 256 colours: its most frequent ones as they are, and what is near to the others, edges of letters.
+
+    A median cut of all pixels would turn the few of a severity brown.
+    """
+    import numpy as np
     from PIL import Image
 
     with Image.open(file) as image:
-        small = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        plain = image.convert("RGB")
+    spread = np.array(plain.quantize(256 - EXACT, Image.Quantize.MAXCOVERAGE).getpalette(), dtype=np.int32).reshape(-1, 3)
+    packed = np.asarray(plain, dtype=np.int32) @ (1 << 16, 1 << 8, 1)
+    codes, places, counts = np.unique(packed, return_inverse=True, return_counts=True)
+    colors = np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=1)
+    palette = np.concatenate([colors[np.argsort(-counts)[:EXACT]], spread])
+    nearest = ((colors[:, None] - palette) ** 2).sum(axis=2).argmin(axis=1)
+    small = Image.fromarray(nearest[places].reshape(packed.shape).astype(np.uint8), "P")
+    small.putpalette(palette.astype(np.uint8).tobytes())
     small.save(file, optimize=True)
 
 

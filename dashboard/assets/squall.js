@@ -48,7 +48,8 @@
     if (isNaN(at)) return;
     const kind = element.dataset.kind;
     put(element, kind === "age" ? since(at) : kind === "wall" ? since(at, new Date()) : kind === "at" ? dated(at) : write(at, kind));
-    element.title = full(at);
+    const title = full(at);
+    if (element.title !== title) element.title = title;
   }
   const paintAll = (root = document) => root.querySelectorAll("time.t").forEach(paint);
 

@@ -86,28 +86,32 @@ def outbox_table(rows: Sequence[OutboxRow]) -> Any:
     )
 
 
-def sources_table(rows: Sequence[SourceRow]) -> Any:
-    """Sources with their health; those that nobody asks, as their items come from a file or a replay, by name alone."""
+def sources_table(rows: Sequence[SourceRow], *, brief: bool = False) -> Any:
+    """Sources with their health; those that nobody asks, as their items come from a file or a replay, by name alone.
+
+    Args:
+        brief: without what is not asked first.
+    """
     if not rows:
         return empty("No source is known yet.", ["Read a feed: ", code("squall ingest feeds https://example.com/business.rss")])
     bad = {row.name for row in troubled(rows)}
     asked = [row for row in rows if row.last_ok_at or row.name in bad]
     names = formats.listed([row.name for row in rows if row not in asked], 12)
     others = html.P(["Named by items of a file or a replay: ", html.Span(names, className="second")]) if names else None
-    return html.Div([_asked(asked, bad) if asked else None, others])
+    return html.Div([_asked(asked, bad, brief) if asked else None, others])
 
 
-def _asked(rows: Sequence[SourceRow], bad: Collection[str]) -> Any:
+def _asked(rows: Sequence[SourceRow], bad: Collection[str], brief: bool) -> Any:
+    first: list[Head] = ["Source", "State", ("Last item", "How long ago, of event time")]
+    rest: list[Head] = ["Kind", ">Items", ("Last answer", "How long ago")]
     return table(
-        ["Source", "Kind", "State", ">Items", ("Last item", "How long ago, of event time"), ("Last answer", "How long ago")],
+        first if brief else first + rest,
         [
             [
                 row.name,
-                pretty(row.kind),
                 _source_state(row, row.name in bad),
-                formats.count(row.items),
                 marks.moment(row.last_item_at, "age"),
-                marks.moment(row.last_ok_at, "wall"),
+                *([] if brief else [pretty(row.kind), formats.count(row.items), marks.moment(row.last_ok_at, "wall")]),
             ]
             for row in rows
         ],

@@ -172,7 +172,7 @@ def _filters(search: str | None) -> Any:
 
 
 def _grid(rows: Sequence[IncidentRow], names: Names, size: str, chosen: str) -> Any:
-    number = {"type": "rightAligned", "width": 86}
+    number = {"type": "rightAligned", "width": 82}
     wide = [
         {
             "field": "severity",
@@ -182,7 +182,7 @@ def _grid(rows: Sequence[IncidentRow], names: Names, size: str, chosen: str) -> 
             "filter": True,
             "comparator": {"function": "squallBySeverity(valueA, valueB, nodeA, nodeB)"},
         },
-        {"field": "scope", "headerName": "Scope", "minWidth": 84, "flex": 1, "filter": True},
+        {"field": "scope", "headerName": "Scope", "minWidth": 110, "flex": 1, "filter": True, "tooltipField": "scope"},
         {"field": "state", "headerName": "State", "width": 134, "filter": True, "cellRenderer": "State"},
         {
             "field": "surprise",
@@ -194,7 +194,9 @@ def _grid(rows: Sequence[IncidentRow], names: Names, size: str, chosen: str) -> 
         {
             "field": "opened",
             "headerName": "Opened",
-            "width": 118,
+            "minWidth": 108,
+            "maxWidth": 150,
+            "flex": 1,
             "sort": "desc",
             "cellClass": "num",
             "valueFormatter": {"function": "squallTime(params.value)"},

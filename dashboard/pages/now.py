@@ -134,7 +134,7 @@ def _movers(context: Context, now: datetime, kind: str) -> Any:
 
 
 def _sources(context: Context) -> Any:
-    return sources_table(sources(context.reader))
+    return sources_table(sources(context.reader), brief=True)
 
 
 def _tape(context: Context, now: datetime) -> list[NewsRow]:
