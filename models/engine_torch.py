@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from models.artifact import MARK
+from models.artifact import MARK, ArtifactError
 from models.batches import padded_length
 from models.passages import Tokens
 from models.text import TextNetwork, collate
@@ -79,7 +79,9 @@ def merged_network(artifact: Artifact) -> TextNetwork:
 
     config = AutoConfig.from_pretrained(artifact.config, local_files_only=True)
     encoder = AutoModel.from_config(config, add_pooling_layer=False)  # type: ignore[no-untyped-call]
-    encoder.load_state_dict({name: torch.from_numpy(value) for name, value in artifact.encoder_weights().items()}, strict=False)
+    weights = {name: torch.from_numpy(value) for name, value in artifact.encoder_weights().items()}
+    if missing := encoder.load_state_dict(weights, strict=False).missing_keys:
+        raise ArtifactError(f"{artifact.encoder_folder} lacks weights of the encoder, {missing[0]} among them")
     sizes = [len(artifact.labels(head)) for head in ("sentiment", "topic")]
     network = TextNetwork(encoder, *sizes)
     if network.mark is not None:

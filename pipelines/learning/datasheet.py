@@ -9,7 +9,7 @@ from typing import Any
 
 from pipelines.learning.dataset import FORMAT, LARGEST_TEST, TEST_DAYS, Built, parts_of
 from pipelines.learning.labels import pair_agreement
-from pipelines.training.datasets import SENTIMENTS
+from pipelines.training.datasets import SENTIMENTS, Task
 
 SOURCES = {
     "people": "sentiment that people gave to scored news at the dashboard, for the company that is marked in the text",
@@ -23,7 +23,7 @@ SOURCES = {
 def datasheet(built: Built, as_of: datetime) -> dict[str, Any]:
     """The datasheet as plain values."""
     data = built.data
-    labels = {"sentiment": SENTIMENTS, "topic": data.topics}
+    labels: dict[Task | None, tuple[str, ...]] = {"sentiment": SENTIMENTS, "topic": data.topics}
     balance: dict[str, dict[str, dict[str, int]]] = {}
     for part, rows in parts_of(data):
         counts = Counter((row.source, labels[row.task][row.label]) for row in rows if row.task)

@@ -277,15 +277,22 @@ def logits_of(
 
 
 def held_out_figures(network: TextNetwork, encode: PassageEncoder, rows: Sequence[Row], device: torch.device) -> dict[str, float]:
-    """Accuracy of tweets' sentiment and topic, and macro-F1 of named entities' sentiment, on the held-out rows."""
+    """Accuracy of tweets' sentiment and topic, and macro-F1 of named entities' sentiment, on the held-out rows.
+
+    Headlines whose entities disagree have a figure of their own, too.
+    """
     guesses = np.zeros(len(rows), dtype=np.int64)
     for chosen, sentiment, topic in logits_of(network, encode([marked_passage(row) for row in rows]), device):
         for place, i in enumerate(chosen):
             guesses[i] = (sentiment if rows[i].task == "sentiment" else topic)[place].argmax()
+    judged = {
+        source: [i for i, row in enumerate(rows) if row.source == source] for source in dict.fromkeys(r.source for r in rows)
+    }
+    if disagreeing := [i for i, row in enumerate(rows) if row.disagreeing]:
+        judged["sentfin_disagreeing"] = disagreeing
     figures = {}
-    for source in dict.fromkeys(row.source for row in rows):
-        chosen = [i for i, row in enumerate(rows) if row.source == source]
+    for name, chosen in judged.items():
         truth, guess = [rows[i].label for i in chosen], guesses[chosen]
-        macro = source == "sentfin"
-        figures[source] = float(f1_score(truth, guess, average="macro") if macro else accuracy_score(truth, guess))
+        macro = name.startswith("sentfin")
+        figures[name] = float(f1_score(truth, guess, average="macro") if macro else accuracy_score(truth, guess))
     return figures

@@ -12,10 +12,12 @@ from typer.testing import CliRunner
 from models import artifact, engine
 from models.artifact import Artifact, ArtifactError, load_artifact
 from models.engine import load_engine
+from models.heads import head_inputs
 from models.passages import Passage
 from models.store import described, open_version
 from pipelines.training.answers import Answers, ask, ask_once
 from pipelines.training.datasets import Row, TextData, load_text_data, with_rows
+from pipelines.training.marking import marked_passage
 from squall.cli import app
 from squall.errors import UsageError
 from squall.settings import ModelSettings, Settings, get_settings
@@ -24,6 +26,7 @@ from tests.text_data import write_data, write_encoder
 
 torch = pytest.importorskip("torch", reason="torch is installed for training and GPUs only")
 
+from models.text import collate  # noqa: E402
 from pipelines.training import train_text  # noqa: E402
 from pipelines.training.export_text import export_artifact  # noqa: E402
 from pipelines.training.recipe import TEACHER, Recipe  # noqa: E402
@@ -85,6 +88,37 @@ def test_a_killed_run_goes_on_to_the_same_weights(runs: Path) -> None:
     assert "mark" in one
     assert one.keys() == other.keys()
     assert all((one[name] == other[name]).all() for name in one)
+
+
+def test_a_run_that_stops_before_its_judgement_is_judged_when_it_goes_on(data: TextData, base: Path, tmp_path: Path) -> None:
+    recipe = replace(RECIPE, epochs=1)
+    first = Trainer(data, recipe, tmp_path, base=base)
+
+    def stop(_phase: str, step: int, total: int, _loss: float) -> None:
+        if step == total:
+            first.stop.set()
+
+    first.run(stop)
+    assert first.progress.step == first.total_steps
+    assert not first.finished
+    second = Trainer(data, recipe, tmp_path, base=base)
+    second.resume()
+    assert [figures["epoch"] for figures in second.run(lambda *step: pytest.fail("no step is left")).history] == [1]
+    assert (tmp_path / "best.safetensors").is_file()
+
+
+def test_what_serves_says_what_was_trained(runs: Path, made: Artifact, base: Path, data: TextData, tmp_path: Path) -> None:
+    trainer = Trainer(data, RECIPE, tmp_path, base=base)
+    for name, value in load_file(runs / "killed" / "best.safetensors").items():
+        trainer.trainable[name].data.copy_(torch.from_numpy(value))
+    serves = load_engine(settings(tmp_path, made.folder, base))
+    passages = [marked_passage(row) for row in data.held_out]
+    tokens = serves.encode(passages)
+    with torch.inference_mode():
+        logits = trainer.network.eval()(**collate(tokens))
+    inputs = head_inputs(serves.features(passages))
+    for name, expected in zip(("sentiment", "topic"), logits, strict=True):
+        assert np.allclose(serves.heads[name].logits(inputs[name]), expected.numpy(), atol=2e-3)
 
 
 def test_a_run_of_another_encoder_is_not_resumed(runs: Path, data: TextData, base: Path) -> None:
