@@ -49,7 +49,7 @@ def table(heads: Sequence[Head], rows: Sequence[Sequence[Any]], name: str = "") 
             className=f"plain {name} stacked" if stacked else f"plain {name}",
         ),
         className="wide-table",
-        tabIndex=0 if viewer().size == "narrow" and not stacked else None,
+        tabIndex=None if stacked else 0,
     )
 
 
