@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from squall.acts import add_event as append_event
-from squall.db.tables import OPEN_STATES
+from squall.db.incident_tables import OPEN_STATES
 from squall.scopes import parse_scope
 from streams.logic.incidents import Incident, SilenceSpan, at_minute, minute_number
 

@@ -12,9 +12,11 @@ from sqlalchemy import Connection, Engine, text
 
 from squall.db import accounts as _accounts  # noqa: F401 - its tables belong to the metadata
 from squall.db import desk as _desk  # noqa: F401 - as those
+from squall.db import incident_tables as _incident_tables  # noqa: F401 - as those
 from squall.db import learning as _learning  # noqa: F401 - as those
 from squall.db import model_tables as _model_tables  # noqa: F401 - as those
 from squall.db import rule_tables  # noqa: F401 - its tables belong to the schema
+from squall.db import score_tables as _score_tables  # noqa: F401 - as those
 from squall.db.partitions import make_partitions
 from squall.db.tables import Base
 from squall.errors import UserError

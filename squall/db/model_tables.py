@@ -3,10 +3,30 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, func, text
+from sqlalchemy import BigInteger, ForeignKey, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from squall.db.tables import Base
+
+
+class ModelVersion(Base):
+    """A model that is registered, or has scored something without being so (`number` is None then)."""
+
+    __tablename__ = "model_version"
+    version: Mapped[str] = mapped_column(primary_key=True)
+    """Names exactly these weights, labels and calibration."""
+    manifest: Mapped[dict[str, Any]]
+    first_used_at: Mapped[datetime | None] = mapped_column(server_default=func.now())
+    """None: it has scored nothing yet."""
+    number: Mapped[int | None]
+    url: Mapped[str | None]
+    """Folder of its artifact: `shipped:text`, or an address that fsspec opens."""
+    sha256: Mapped[str | None]
+    """Of the manifest's file, which holds the hash of every other file."""
+    metrics: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    created_at: Mapped[datetime | None]
+    created_by: Mapped[str | None]
+    __table_args__ = (Index("model_version_number", "number", unique=True),)
 
 
 class ModelAlias(Base):

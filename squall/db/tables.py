@@ -1,4 +1,6 @@
-"""The tables. All live in the schema of their namespace; `mention`, `score` and `mood` are partitioned by month of their time.
+"""The base of all tables, and those of companies, news, prices and sources.
+
+All live in the schema of their namespace; `mention`, `score` and `mood` are partitioned by month of their time.
 
 Amounts that are added up are integers in millionths, so that sums are exact in any order.
 """
@@ -23,7 +25,6 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-OPEN_STATES = ("pending", "firing", "acknowledged")
 ARTICLE_WORDS = "setweight(to_tsvector('english', title), 'A') || setweight(to_tsvector('english', \"left\"(body, 20000)), 'B')"
 PARTITIONED = {"mention": "event_time", "score": "event_time", "mood": "minute"}
 
@@ -164,108 +165,6 @@ class Mention(Base):
     )
 
 
-class Score(Base):
-    """What a model said of a mention, and the contribution to the mood that follows; one row a mention, which names its model.
-
-    `company_id` to `withdrawn` copy the decision that the contribution was computed from, so that `mood` can be recounted from
-    this table alone, and moved by new - old when a later decision arrives.
-    """
-
-    __tablename__ = "score"
-    mention_id: Mapped[str] = mapped_column(primary_key=True)
-    model_version: Mapped[str]
-    event_time: Mapped[datetime] = mapped_column(primary_key=True)
-    revision: Mapped[int]
-    decision: Mapped[int]
-    negative: Mapped[int]
-    neutral: Mapped[int]
-    positive: Mapped[int]
-    """Probabilities of the sentiments in millionths."""
-    topic: Mapped[str]
-    topics: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
-    """Probabilities of the topics in millionths, in the order of the model version's labels."""
-    features: Mapped[dict[str, Any]]
-    impact: Mapped[int | None]
-    """P(the price falls less the market's over the next day) in millionths; None: no company, or no fused model that fits."""
-    impact_model: Mapped[str | None]
-    """Version of the fused model that said so."""
-    impact_shares: Mapped[dict[str, Any] | None]
-    """How far text, price and chart moved its logit, in millionths; null for one that was absent."""
-    company_id: Mapped[str | None]
-    sector: Mapped[str | None]
-    share: Mapped[int]
-    sector_share: Mapped[int]
-    undiluted: Mapped[int]
-    """relevance x credibility in ten-thousandths; 0 for a withdrawn mention."""
-    weight: Mapped[int]
-    """undiluted x novelty, in millionths."""
-    withdrawn: Mapped[bool]
-    late: Mapped[bool]
-    """It became known when its minute had been decided, or was to be."""
-    frozen: Mapped[dict[str, Any] | None]
-    """Probabilities, topic, weight and shares as they count for decisions, where something known later changed them."""
-    scored_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    __table_args__ = (
-        Index("score_company", "company_id", "event_time"),
-        Index("score_time", "event_time"),
-        {"postgresql_partition_by": "RANGE (event_time)"},
-    )
-
-
-class Rescore(Base):
-    """What another model version says of a mention: of a backfill, apart from the score that stands and moves the mood."""
-
-    __tablename__ = "rescore"
-    mention_id: Mapped[str] = mapped_column(primary_key=True)
-    model_version: Mapped[str] = mapped_column(primary_key=True)
-    event_time: Mapped[datetime]
-    revision: Mapped[int]
-    negative: Mapped[int]
-    neutral: Mapped[int]
-    positive: Mapped[int]
-    topic: Mapped[str]
-    topics: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
-    scored_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    __table_args__ = (Index("rescore_time", "model_version", "event_time"),)
-
-
-class Mood(Base):
-    """Sums a scope and minute; `late` rows hold what came after the minute was decided, and never move a decision."""
-
-    __tablename__ = "mood"
-    scope: Mapped[str] = mapped_column(primary_key=True)
-    minute: Mapped[datetime] = mapped_column(primary_key=True)
-    late: Mapped[bool] = mapped_column(primary_key=True)
-    mentions: Mapped[int]
-    items: Mapped[int] = mapped_column(BigInteger)
-    """Sum of the shares, millionths of an article."""
-    negative: Mapped[int] = mapped_column(BigInteger)
-    positive: Mapped[int] = mapped_column(BigInteger)
-    """Sums of share x probability, millionths."""
-    weight: Mapped[int] = mapped_column(BigInteger)
-    """Sum of share x weight, millionths."""
-    negative_weight: Mapped[int] = mapped_column(BigInteger)
-    positive_weight: Mapped[int] = mapped_column(BigInteger)
-    """Sums of share x weight x probability, millionths."""
-    __table_args__ = (Index("mood_minute", "minute"), {"postgresql_partition_by": "RANGE (minute)"})
-
-
-class MoodDay(Base):
-    """The mood's sums a scope and day in UTC, late ones among them: moved in the transaction that moves `mood`."""
-
-    __tablename__ = "mood_day"
-    scope: Mapped[str] = mapped_column(primary_key=True)
-    day: Mapped[datetime] = mapped_column(primary_key=True)
-    """Its first instant."""
-    mentions: Mapped[int]
-    items: Mapped[int] = mapped_column(BigInteger)
-    negative: Mapped[int] = mapped_column(BigInteger)
-    positive: Mapped[int] = mapped_column(BigInteger)
-    weight: Mapped[int] = mapped_column(BigInteger)
-    negative_weight: Mapped[int] = mapped_column(BigInteger)
-    positive_weight: Mapped[int] = mapped_column(BigInteger)
-
-
 class Bar(Base):
     """One bar of a company's prices."""
 
@@ -306,92 +205,6 @@ class Chart(Base):
     __table_args__ = (Index("chart_available", "company_id", "available_at"),)
 
 
-class Incident(Base):
-    """A surge in a scope, under a rule, from its first minute to its end."""
-
-    __tablename__ = "incident"
-    id: Mapped[str] = mapped_column(primary_key=True)
-    rule: Mapped[str]
-    rule_version: Mapped[str]
-    scope: Mapped[str]
-    company_id: Mapped[str | None]
-    state: Mapped[str]
-    severity: Mapped[str]
-    opened_at: Mapped[datetime] = mapped_column(index=True)
-    """Event minutes, as all times of an incident."""
-    fired_at: Mapped[datetime | None]
-    acknowledged_at: Mapped[datetime | None]
-    resolved_at: Mapped[datetime | None]
-    updated_at: Mapped[datetime]
-    surprise: Mapped[float] = mapped_column(Float(53))
-    peak_surprise: Mapped[float] = mapped_column(Float(53))
-    threshold: Mapped[float] = mapped_column(Float(53))
-    summary: Mapped[str]
-    inputs: Mapped[dict[str, Any]]
-    """What the decision was made from: frozen when it fired."""
-    evidence: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
-    context: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
-    """Beside the evidence, frozen with it: the price at that moment, who else is hit, similar past incidents."""
-    holds_since: Mapped[datetime | None]
-    """Since when the rule's conditions have held without a break; None: they do not."""
-    calm_since: Mapped[datetime | None]
-    """Since when it has been below its resolve level without a break; None: it is not."""
-    told_at: Mapped[datetime | None]
-    """Minute of the last notification; None: nobody was told."""
-    parent_id: Mapped[str | None]
-    """The incident of a wider scope that it is rolled up into."""
-    verdict: Mapped[str | None]
-    """What a person said of it: `false` for a false alarm."""
-    __table_args__ = (
-        Index("incident_open", "rule", "scope", unique=True, postgresql_where=text(f"state IN {OPEN_STATES}")),
-        Index("incident_scope", "scope", "opened_at"),
-    )
-
-
-class IncidentEvent(Base):
-    """The audit of an incident: every transition and every act of a person."""
-
-    __tablename__ = "incident_event"
-    incident_id: Mapped[str] = mapped_column(ForeignKey("incident.id", ondelete="CASCADE"), primary_key=True)
-    number: Mapped[int] = mapped_column(primary_key=True)
-    at: Mapped[datetime]
-    kind: Mapped[str]
-    state: Mapped[str]
-    actor: Mapped[str]
-    detail: Mapped[dict[str, Any]]
-    recorded_at: Mapped[datetime] = mapped_column(server_default=func.now())
-
-
-class Outbox(Base):
-    """A notification to be delivered, written in the transaction of its cause."""
-
-    __tablename__ = "outbox"
-    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
-    incident_id: Mapped[str] = mapped_column(ForeignKey("incident.id", ondelete="CASCADE"))
-    number: Mapped[int]
-    """Number of the incident event that caused it."""
-    channel: Mapped[str]
-    group_key: Mapped[str] = mapped_column(server_default=text("''"))
-    """Notifications of a group go out together."""
-    interval_s: Mapped[int] = mapped_column(server_default=text("0"))
-    """Seconds between two deliveries of a group at least."""
-    batch: Mapped[str | None]
-    """Those with the same batch are one delivery, and stay it when it is tried again."""
-    payload: Mapped[dict[str, Any]]
-    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    due_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    leased_until: Mapped[datetime | None]
-    attempts: Mapped[int] = mapped_column(server_default=text("0"))
-    delivered_at: Mapped[datetime | None]
-    dead_at: Mapped[datetime | None]
-    error: Mapped[str | None]
-    __table_args__ = (
-        Index("outbox_once", "incident_id", "number", "channel", unique=True),
-        Index("outbox_group", "channel", "group_key", "delivered_at"),
-        Index("outbox_due", "due_at", postgresql_where=text("delivered_at IS NULL AND dead_at IS NULL")),
-    )
-
-
 class DeadLetter(Base):
     """A message that could not be processed."""
 
@@ -411,26 +224,6 @@ class DeadLetter(Base):
     """When a person at the dashboard asked for it to be sent again; a worker does so, and clears it."""
     asked_by: Mapped[str | None]
     __table_args__ = (Index("dead_letter_asked", "asked_at", postgresql_where=text("asked_at IS NOT NULL")),)
-
-
-class ModelVersion(Base):
-    """A model that is registered, or has scored something without being so (`number` is None then)."""
-
-    __tablename__ = "model_version"
-    version: Mapped[str] = mapped_column(primary_key=True)
-    """Names exactly these weights, labels and calibration."""
-    manifest: Mapped[dict[str, Any]]
-    first_used_at: Mapped[datetime | None] = mapped_column(server_default=func.now())
-    """None: it has scored nothing yet."""
-    number: Mapped[int | None]
-    url: Mapped[str | None]
-    """Folder of its artifact: `shipped:text`, or an address that fsspec opens."""
-    sha256: Mapped[str | None]
-    """Of the manifest's file, which holds the hash of every other file."""
-    metrics: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
-    created_at: Mapped[datetime | None]
-    created_by: Mapped[str | None]
-    __table_args__ = (Index("model_version_number", "number", unique=True),)
 
 
 class Source(Base):

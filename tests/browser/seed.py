@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Engine, insert, text
 
-from squall.db import tables
+from squall.db import incident_tables, model_tables, score_tables, tables
 from squall.records import content_id, mention_id
 from streams.logic.mood import Cell, Sums
 from streams.scoring_store import move_mood
@@ -22,7 +22,7 @@ def fill(engine: Engine, items: list[dict[str, Any]] | None = None) -> None:
             insert(tables.Company), [{"id": i, "name": n, "sector": s, "country": "US"} for i, n, s, _ in COMPANIES]
         )
         connection.execute(insert(tables.Listing), [{"company_id": i, "ticker": t, "exchange": "X"} for i, _, _, t in COMPANIES])
-        connection.execute(insert(tables.ModelVersion), {"version": MODEL, "manifest": MANIFEST})
+        connection.execute(insert(model_tables.ModelVersion), {"version": MODEL, "manifest": MANIFEST})
     add(engine, world() if items is None else items)
     prices(engine)
     incidents(engine)
@@ -119,7 +119,7 @@ def add(engine: Engine, items: list[dict[str, Any]]) -> list[str]:
         connection.execute(insert(tables.Article), articles)
         connection.execute(insert(tables.Story), stories)
         connection.execute(insert(tables.Mention), mentions)
-        connection.execute(insert(tables.Score), scores)
+        connection.execute(insert(score_tables.Score), scores)
         move_mood(connection, [(Cell(scope, minute, False), Sums(*sums)) for (scope, minute), sums in sorted(moods.items())])
     return [row["id"] for row in mentions]
 
@@ -261,8 +261,8 @@ def incident(
         for n, (kind, after, at) in enumerate(steps, 1)
     ]
     with engine.begin() as connection:
-        connection.execute(insert(tables.Incident), row)
-        connection.execute(insert(tables.IncidentEvent), events)
+        connection.execute(insert(incident_tables.Incident), row)
+        connection.execute(insert(incident_tables.IncidentEvent), events)
     return key
 
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, insert
 
 from dashboard.screenshots import settled
-from squall.db import tables
+from squall.db import incident_tables, model_tables, tables
 from tests.browser import seed, serve
 from tests.browser.conftest import Visit
 from tests.browser.world import NOW, item
@@ -74,7 +74,9 @@ def trap(postgres: serve.Database) -> Iterator[Trap]:
             insert(tables.Company), {"id": COMPANY, "name": name, "sector": f"<svg onload={RUN}>", "country": "US"}
         )
         connection.execute(insert(tables.Listing), {"company_id": COMPANY, "ticker": f"<b onclick={RUN}>", "exchange": "X"})
-        connection.execute(insert(tables.ModelVersion), {"version": PAYLOADS[0], "manifest": {"topic_labels": [PAYLOADS[3]]}})
+        connection.execute(
+            insert(model_tables.ModelVersion), {"version": PAYLOADS[0], "manifest": {"topic_labels": [PAYLOADS[3]]}}
+        )
     pairs = [(words, LINKS[number % len(LINKS)]) for number, words in enumerate(PAYLOADS)]
     seed.add(
         engine,
@@ -116,8 +118,8 @@ def _incident(engine: Engine) -> str:
         for n, words in enumerate(PAYLOADS, 1)
     ]
     with engine.begin() as connection:
-        connection.execute(insert(tables.Incident), row)
-        connection.execute(insert(tables.IncidentEvent), events)
+        connection.execute(insert(incident_tables.Incident), row)
+        connection.execute(insert(incident_tables.IncidentEvent), events)
     return "i-1"
 
 
