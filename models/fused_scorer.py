@@ -74,6 +74,8 @@ class FusedScorer:
         self._volatility = {
             name: tensors[f"network.impact.{name}"].astype(np.float64) for name in ("mean", "std", "weight", "bias", "base_rate")
         }
+        self._trusted = bool(tensors["network.impact.correction.trust"] != 0)
+        """A correction that is trusted with nothing adds nothing, whatever it is; so it is not computed."""
         self._price = session(build_price_graph(tensors), threads=1)
         self._drawn = session(build_drawn_graph(tensors), threads=1)
         self._joint = session(build_joint_graph(tensors, self.slots), threads=1)
@@ -90,10 +92,10 @@ class FusedScorer:
         """
         window, levels = price_window(values, returns), volatilities(values, returns)
         tokens = self._empty.copy()
-        if window is not None:
+        if window is not None and self._trusted:
             tokens[0] = self._price_token(window.tobytes())
         drawn = len(values) >= MIN_CHART_BARS
-        if drawn:
+        if drawn and self._trusted:
             tokens[1] = self._drawn_token(weekly(values[:, CHART_COLUMNS]).tobytes())
         return Prices(tokens, (window is not None, drawn), None if levels is None else self._base(levels))
 
@@ -119,20 +121,26 @@ class FusedScorer:
         """Run every graph once; raises what they raise where the weights do not fit together."""
         self._encode_price(np.zeros((BARS, len(FEATURES)), dtype=np.float32).tobytes())
         self._token(self._drawn, "image", np.zeros((1, 3, SIZE, SIZE), dtype=np.uint8))
-        (told,) = self.impacts([Item(np.zeros((1, self._width), dtype=np.float32), (0,), self.no_prices)])
-        if not math.isfinite(told.probability):
+        item = Item(np.zeros((1, self._width), dtype=np.float32), (0,), self.no_prices)
+        (told,) = self.impacts([item])
+        if not np.isfinite([told.probability, *self._added(item)]).all():
             raise ValueError("its answer is not a number")
 
     def _logits(self, item: Item) -> Array:
         """Logits (8) of the item with each subset of its modalities shown, float64."""
+        rate = float(self._volatility["base_rate"])
+        known = rate if item.prices.base is None else item.prices.base
+        base = np.where(np.arange(SUBSETS) & 2, known, rate)
+        return base + self._added(item) if self._trusted else base
+
+    def _added(self, item: Item) -> Array:
+        """What the network adds to each of these logits (8), float64."""
         there = len(item.texts) > 0
         texts = item.texts if there else np.zeros((1, self._width), dtype=np.float32)
         days = np.array(item.days if there else (0,), dtype=np.int64)
         hidden = self._hidden(len(days), (there, *item.prices.present))
         added = self._joint.run(["added"], {"texts": texts, "days": days, "market": item.prices.tokens, "hidden": hidden})[0]
-        rate = float(self._volatility["base_rate"])
-        known = rate if item.prices.base is None else item.prices.base
-        return np.asarray(np.where(np.arange(SUBSETS) & 2, known, rate) + added[:, 0].astype(np.float64))
+        return np.asarray(added[:, 0], dtype=np.float64)
 
     def _base(self, levels: Array) -> float:
         own = self._volatility

@@ -363,5 +363,5 @@ def test_a_companys_stories_say_the_risk_of_a_fall_where_the_price_was_known(vis
     for shares, told in (('{"text": 0, "price": 700000, "chart": 0}', "44 %"), ('{"text": 0, "price": null, "chart": null}', "")):
         with world.begin() as connection:
             connection.execute(text(change), {"shares": shares})
-        page = visit("/company/microsoft?r=3M").page
+        page = visit("/company/microsoft?range=3m").page
         expect(page.locator("#stories .ag-row[row-index='0'] [col-id=fall]")).to_have_text(told)

@@ -155,6 +155,17 @@ def test_what_is_kept_encoded_is_what_would_be_encoded_anew(scorer: FusedScorer,
         assert again.base == first.base
 
 
+def test_a_correction_without_trust_adds_nothing_and_costs_nothing(trained: Trained, tmp_path: Path) -> None:
+    tensors = served_tensors(trained.network, trained.encoders, trained.reduction)
+    blind = write_fused(tmp_path, MANIFEST_PARTS, {**tensors, "network.impact.correction.trust": np.zeros((), np.float32)})
+    item = whole(blind, 3)
+    assert not blind._added(item).any()
+    (told,) = blind.impacts([item])
+    assert (told.shares["text"], told.shares["chart"]) == (0, 0)
+    assert told.shares["price"] == pytest.approx(blind._logits(item)[-1] - blind._logits(item)[0], abs=1e-4)
+    assert not item.prices.tokens.any()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
