@@ -6,10 +6,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import text as sql
+
 from models.engine import TextScore
 from models.passages import Passage
 from squall.db import migrate
 from squall.db.engine import make_engine
+from squall.db.tables import Base
 from squall.embedded import running
 from squall.records import MILLION, Mention, Record, encode, mention_id
 from squall.settings import Settings
@@ -62,6 +65,24 @@ def stage(home: Path, **settings: Any) -> Iterator[Context]:
         finally:
             migrate.drop(engine, chosen)
             engine.dispose()
+
+
+COMPANIES = {
+    "boeing": ("Boeing", "industrials"),
+    "corvo": ("Corvo", "utilities"),
+    "deere": ("Deere", "industrials"),
+    "ibm": ("IBM", None),
+}
+
+
+def empty(context: Context, *companies: str) -> None:
+    """Leave no row in any table but those of these companies."""
+    with context.engine.begin() as connection:
+        connection.execute(sql(f"TRUNCATE {', '.join(Base.metadata.tables)} CASCADE"))
+        for key in companies:
+            name, sector = COMPANIES[key]
+            row = {"id": key, "name": name, "sector": sector}
+            connection.execute(sql("INSERT INTO company VALUES (:id, :name, :sector, 'US')"), row)
 
 
 def mention(article: str, text: str = "Boeing falls", *, minute: float = 0, **fields: Any) -> Mention:

@@ -8,9 +8,8 @@ from sqlalchemy import text
 
 from squall import acts
 from squall.db import migrate
-from squall.db.tables import Base
 from streams.runtime import Context
-from tests.integration.stage import START, stage
+from tests.integration.stage import START, empty, stage
 
 HOUR = timedelta(hours=1)
 
@@ -23,8 +22,8 @@ def module_context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Context
 
 @pytest.fixture
 def context(module_context: Context) -> Context:
+    empty(module_context)
     with module_context.engine.begin() as connection:
-        connection.execute(text(f"TRUNCATE {', '.join(Base.metadata.tables)} CASCADE"))
         connection.execute(text("INSERT INTO cursor VALUES ('watch', :at)"), {"at": START + HOUR})
         insert = """
             INSERT INTO incident (id, rule, rule_version, scope, state, severity, opened_at, fired_at, updated_at, surprise,

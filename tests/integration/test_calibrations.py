@@ -11,8 +11,8 @@ from squall.lines import Family, Line, Lines, detector_mark
 from squall.settings import DetectionSettings, StreamSettings
 from streams.runtime import Context
 from streams.watch import Watcher
-from tests.integration.stage import START, stage
-from tests.integration.test_watch import LATENESS, burst, close, decided, empty, rows, score, send_ticks, week
+from tests.integration.stage import START, empty, stage
+from tests.integration.test_watch import LATENESS, burst, close, decided, rows, score, send_ticks, week
 
 MINUTE = timedelta(minutes=1)
 DAY = 24 * 60
@@ -30,7 +30,7 @@ def module_context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Context
 
 @pytest.fixture
 def context(module_context: Context) -> Context:
-    empty(module_context)
+    empty(module_context, "boeing", "ibm")
     return module_context
 
 

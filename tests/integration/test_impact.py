@@ -15,13 +15,12 @@ from sqlalchemy import text
 from models.artifact import MANIFEST, WEIGHTS
 from models.engine import TextEngine, load_engine
 from models.fused_artifact import SHIPPED
-from squall.db.tables import Base
 from squall.records import Mention
 from squall.settings import ModelSettings
 from streams.impact import Impacts
 from streams.runtime import Context
 from streams.scoring import Scoring
-from tests.integration.stage import START, StandIn, mention, messages, stage, store_decisions
+from tests.integration.stage import START, StandIn, empty, mention, messages, stage, store_decisions
 
 DAY = timedelta(days=1)
 ONE_CPU = ModelSettings(device="cpu", threads=1)
@@ -36,8 +35,7 @@ def module_context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Context
 
 @pytest.fixture
 def context(module_context: Context) -> Context:
-    with module_context.engine.begin() as connection:
-        connection.execute(text(f"TRUNCATE {', '.join(Base.metadata.tables)} CASCADE"))
+    empty(module_context)
     return module_context
 
 

@@ -11,7 +11,6 @@ from sqlalchemy.exc import OperationalError
 
 from squall import acts
 from squall.db.rules import apply_rules, begin_rules, put_members, read_lists, rules_at
-from squall.db.tables import Base
 from squall.errors import UserError
 from squall.records import Mention, Tick
 from squall.rules import RuleSet
@@ -21,7 +20,7 @@ from streams.notify import Notifier
 from streams.runtime import Context
 from streams.scoring import Scoring
 from streams.watch import Watcher
-from tests.integration.stage import START, StandIn, mention, messages, stage, store_decisions
+from tests.integration.stage import START, StandIn, empty, mention, messages, stage, store_decisions
 from tests.outcome import outcome
 
 MINUTE = timedelta(minutes=1)
@@ -60,15 +59,8 @@ def module_context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Context
 
 @pytest.fixture
 def context(module_context: Context) -> Context:
-    empty(module_context)
+    empty(module_context, "boeing", "deere", "ibm")
     return module_context
-
-
-def empty(context: Context) -> None:
-    companies = "('boeing', 'Boeing', 'industrials', 'US'), ('deere', 'Deere', 'industrials', 'US'), ('ibm', 'IBM', NULL, 'US')"
-    with context.engine.begin() as connection:
-        connection.execute(text(f"TRUNCATE {', '.join(Base.metadata.tables)} CASCADE"))
-        connection.execute(text(f"INSERT INTO company VALUES {companies}"))
 
 
 def rows(context: Context, query: str) -> list[dict[str, Any]]:
@@ -160,7 +152,7 @@ def test_with_rules_and_silences_applied_a_rerun_of_the_same_history_ends_the_sa
     whole = decided(context)
     kept = {name: rows(context, f"SELECT * FROM {name}") for name in ("rule_set", "silence")}
 
-    empty(context)
+    empty(context, "boeing", "deere", "ibm")
     with context.engine.begin() as connection:
         for row in kept["rule_set"]:
             query = "INSERT INTO rule_set (id, version, body, lists, effective_at, author) VALUES (:id, :version, :body, '{}', :effective_at, :author)"  # noqa: E501
@@ -269,7 +261,7 @@ def test_a_crash_at_any_statement_loses_and_doubles_nothing(context: Context) ->
     whole = decided(context)
     assert [row["state"] for row in rows(context, "SELECT state FROM incident")] == ["resolved", "resolved"]
 
-    empty(context)
+    empty(context, "boeing", "deere", "ibm")
     apply(context, ROLL_UP)
     score(context, found)
     send_ticks(context, 500)

@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from squall.db.tables import Base
 from squall.records import MILLION, Mention, News, Tick, decode, encode
 from squall.topics import MENTIONS, NEWS
 from streams.intake import Intake
 from streams.logic.stories import novelty
 from streams.runtime import Context, Message, Outcome
-from tests.integration.stage import START, stage
+from tests.integration.stage import START, empty, stage
 from tests.outcome import OPERATIONAL
 from tests.week import generated_week
 
@@ -31,9 +30,7 @@ def module_context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Context
 
 @pytest.fixture
 def context(module_context: Context) -> Context:
-    tables = ", ".join(Base.metadata.tables)
-    with module_context.engine.begin() as connection:
-        connection.execute(text(f"TRUNCATE {tables} CASCADE"))
+    empty(module_context)
     return module_context
 
 
@@ -245,11 +242,6 @@ def in_order(context: Context, week: Sequence[Message]) -> dict[str, list[str]]:
     for part in cut(week, 256):
         handled(intake, part)
     return stored(context)
-
-
-def empty(context: Context) -> None:
-    with context.engine.begin() as connection:
-        connection.execute(text(f"TRUNCATE {', '.join(Base.metadata.tables)} CASCADE"))
 
 
 def test_shuffled_and_delivered_twice_gives_the_same_rows(context: Context, week: list[Message]) -> None:

@@ -18,11 +18,10 @@ from pipelines.learning.drift_store import keep as keep_drift
 from pipelines.learning.labels import read_labels
 from squall import registry
 from squall.cli import app
-from squall.db.tables import Base
 from squall.settings import ModelSettings, get_settings
 from streams.runtime import Context
 from streams.scoring import Scoring
-from tests.integration.stage import START, StandIn, mention, messages, stage, store_decisions
+from tests.integration.stage import START, StandIn, empty, mention, messages, stage, store_decisions
 from tests.text_data import write_data
 
 DAY = timedelta(days=1)
@@ -37,11 +36,7 @@ def module_context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Context
 
 @pytest.fixture
 def context(module_context: Context) -> Context:
-    with module_context.engine.begin() as connection:
-        connection.execute(text(f"TRUNCATE {', '.join(Base.metadata.tables)} CASCADE"))
-        connection.execute(
-            text("INSERT INTO company VALUES ('boeing', 'Boeing', 'industrials', 'US'), ('corvo', 'Corvo', 'x', 'US')")
-        )
+    empty(module_context, "boeing", "corvo")
     return module_context
 
 

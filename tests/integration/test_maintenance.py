@@ -12,13 +12,12 @@ from models.passages import Passage
 from pipelines.maintenance.backfill import BATCH, backfill
 from pipelines.maintenance.retention import Retained, retain
 from squall.db.partitions import existing_months
-from squall.db.tables import Base
 from squall.errors import UsageError
 from squall.settings import StreamSettings
 from streams.operational import open_incident, resolve_incidents
 from streams.runtime import Context
 from streams.scoring import Scoring
-from tests.integration.stage import START, StandIn, mention, messages, stage, store_decisions
+from tests.integration.stage import START, StandIn, empty, mention, messages, stage, store_decisions
 
 DAY = timedelta(days=1)
 KEEP = StreamSettings(retention_days=90, text_retention_days=31)
@@ -32,9 +31,7 @@ def module_context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Context
 
 @pytest.fixture
 def context(module_context: Context) -> Context:
-    with module_context.engine.begin() as connection:
-        connection.execute(text(f"TRUNCATE {', '.join(Base.metadata.tables)} CASCADE"))
-        connection.execute(text("INSERT INTO company VALUES ('boeing', 'Boeing', 'industrials', 'US')"))
+    empty(module_context, "boeing")
     return module_context
 
 

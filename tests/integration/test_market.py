@@ -10,14 +10,13 @@ from PIL import Image
 from sqlalchemy import text
 
 from squall.companies import TickerIndex, load_companies
-from squall.db.tables import Base
 from squall.embedded import running
 from squall.records import Bar, Chart, DeadLetter, decode, encode
 from squall.topics import CHARTS, PRICES, create_topics, kafka_options
 from streams.deadletters import ON_TOPIC_BYTES, DeadLetterStore, RedriveError
 from streams.market import Bars, Charts
 from streams.runtime import Context, Dead, Message
-from tests.integration.stage import START, stage
+from tests.integration.stage import START, empty, stage
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +27,7 @@ def module_context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Context
 
 @pytest.fixture
 def context(module_context: Context) -> Context:
-    with module_context.engine.begin() as connection:
-        connection.execute(text(f"TRUNCATE {', '.join(Base.metadata.tables)} CASCADE"))
+    empty(module_context)
     return module_context
 
 

@@ -12,7 +12,6 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from squall.db.tables import Base
 from squall.errors import UsageError
 from squall.records import Alert, encode
 from squall.settings import NotifySettings
@@ -22,7 +21,7 @@ from streams.incident_store import add_outbox
 from streams.notify import Notifier, pause
 from streams.outbox_store import claim
 from streams.runtime import Context
-from tests.integration.stage import START, stage
+from tests.integration.stage import START, empty, stage
 
 MINUTE = timedelta(minutes=1)
 SECRET = "a secret"
@@ -37,8 +36,8 @@ def module_context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Context
 
 @pytest.fixture
 def context(module_context: Context) -> Context:
+    empty(module_context)
     with module_context.engine.begin() as connection:
-        connection.execute(text(f"TRUNCATE {', '.join(Base.metadata.tables)} CASCADE"))
         insert = """
             INSERT INTO incident (id, rule, rule_version, scope, state, severity, opened_at, updated_at, surprise,
                                   peak_surprise, threshold, summary, inputs, evidence)

@@ -11,14 +11,13 @@ from sqlalchemy import text
 from models.engine import TextScore
 from pipelines.maintenance.promotion import Act, make_champion, rescore
 from squall import registry
-from squall.db.tables import Base
 from squall.errors import UserError
 from squall.records import Mention, Tick
 from squall.settings import DetectionSettings, StreamSettings
 from streams.runtime import Context
 from streams.scoring import Scoring
 from streams.watch import Watcher
-from tests.integration.stage import START, StandIn, mention, messages, stage, store_decisions
+from tests.integration.stage import START, StandIn, empty, mention, messages, stage, store_decisions
 from tests.outcome import differences, mood_differences, outcome
 
 MINUTE = timedelta(minutes=1)
@@ -61,11 +60,8 @@ def context(module_context: Context) -> Context:
 
 def begin(context: Context) -> None:
     """An empty database whose champion is `plain`."""
+    empty(context, "boeing", "ibm")
     with context.engine.begin() as connection:
-        connection.execute(text(f"TRUNCATE {', '.join(Base.metadata.tables)} CASCADE"))
-        connection.execute(
-            text("INSERT INTO company VALUES ('boeing', 'Boeing', 'industrials', 'US'), ('ibm', 'IBM', NULL, 'US')")
-        )
         for version in ("plain", "darker"):
             registry.register(connection, version, url="", sha256=version, manifest={}, metrics={}, actor="ana")
         registry.promote(connection, "plain", actor="ana", reason="the first", kind="first")

@@ -12,12 +12,11 @@ from models.engine import TextScore
 from models.passages import Passage
 from squall import registry
 from squall.db import migrate
-from squall.db.tables import Base
 from squall.records import Mention, MoodChange, Scores, Tick, decode
 from squall.topics import MOOD, SCORES
 from streams.runtime import Context, Message
 from streams.scoring import Scoring
-from tests.integration.stage import START, StandIn, mention, messages, stage, store_decisions
+from tests.integration.stage import START, StandIn, empty, mention, messages, stage, store_decisions
 from tests.outcome import mood_differences
 
 MINUTE = timedelta(minutes=1)
@@ -31,9 +30,7 @@ def module_context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Context
 
 @pytest.fixture
 def context(module_context: Context) -> Context:
-    tables = ", ".join(Base.metadata.tables)
-    with module_context.engine.begin() as connection:
-        connection.execute(text(f"TRUNCATE {tables} CASCADE"))
+    empty(module_context)
     return module_context
 
 

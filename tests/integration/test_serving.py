@@ -17,7 +17,6 @@ from models.first import ensure_champion
 from squall import registry
 from squall.db import migrate
 from squall.db.engine import make_engine
-from squall.db.tables import Base
 from squall.errors import UsageError, UserError
 from squall.registry import RegistryError, Version
 from streams import serving
@@ -25,7 +24,7 @@ from streams.runtime import Context
 from streams.scoring import Scoring
 from streams.serving import Serving
 from tests.artifacts import Squall, models_command, recalibrated
-from tests.integration.stage import START, StandIn, mention, messages, stage, store_decisions
+from tests.integration.stage import START, StandIn, empty, mention, messages, stage, store_decisions
 
 NAMESPACE = "serving"
 
@@ -38,8 +37,8 @@ def module_context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Context
 
 @pytest.fixture
 def context(module_context: Context) -> Context:
+    empty(module_context)
     with module_context.engine.begin() as connection:
-        connection.execute(text(f"TRUNCATE {', '.join(Base.metadata.tables)} CASCADE"))
         register(connection, "a")
         registry.promote(connection, "a", actor="ana", reason="the first", kind="first")
     return module_context

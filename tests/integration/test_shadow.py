@@ -11,12 +11,11 @@ from models.artifact import ArtifactError
 from models.engine import TextScore
 from models.passages import Passage
 from squall import registry
-from squall.db.tables import Base
 from squall.settings import ModelSettings
 from streams.runtime import Context
 from streams.scoring import Scoring, parts
 from streams.shadow import AGAIN, INTERVAL_S, Shadow
-from tests.integration.stage import StandIn, mention, messages, stage, store_decisions
+from tests.integration.stage import StandIn, empty, mention, messages, stage, store_decisions
 from tests.outcome import mood_differences
 
 RATE = 3.0
@@ -33,8 +32,8 @@ def module_context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Context
 @pytest.fixture
 def context(module_context: Context) -> Context:
     found = [mention(f"a{number}", f"Boeing falls {number}", minute=number) for number in range(10)]
+    empty(module_context)
     with module_context.engine.begin() as connection:
-        connection.execute(text(f"TRUNCATE {', '.join(Base.metadata.tables)} CASCADE"))
         for version in ("champion", "challenger"):
             registry.register(connection, version, url="", sha256=version, manifest={}, metrics={}, actor="ana")
         registry.promote(connection, "champion", actor="ana", reason="the first", kind="first")

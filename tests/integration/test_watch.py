@@ -9,7 +9,6 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from squall.db.rules import apply_rules
-from squall.db.tables import Base
 from squall.records import Alert, Mention, Tick, decode
 from squall.settings import DetectionSettings, NotifySettings, StreamSettings
 from streams.alerts import channel_names
@@ -18,7 +17,7 @@ from streams.runtime import Context
 from streams.scoring import Scoring
 from streams.standstill import Standstill
 from streams.watch import Watcher
-from tests.integration.stage import START, StandIn, mention, messages, stage, store_decisions
+from tests.integration.stage import START, StandIn, empty, mention, messages, stage, store_decisions
 from tests.outcome import outcome
 
 MINUTE = timedelta(minutes=1)
@@ -33,16 +32,8 @@ def module_context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Context
 
 @pytest.fixture
 def context(module_context: Context) -> Context:
-    empty(module_context)
+    empty(module_context, "boeing", "ibm")
     return module_context
-
-
-def empty(context: Context) -> None:
-    with context.engine.begin() as connection:
-        connection.execute(text(f"TRUNCATE {', '.join(Base.metadata.tables)} CASCADE"))
-        connection.execute(
-            text("INSERT INTO company VALUES ('boeing', 'Boeing', 'industrials', 'US'), ('ibm', 'IBM', NULL, 'US')")
-        )
 
 
 def rows(context: Context, query: str) -> list[dict[str, Any]]:
@@ -185,13 +176,13 @@ def test_chunks_restarts_and_pace_change_nothing(context: Context, seed: int) ->
     whole = decided(context)
     assert rows(context, "SELECT count(*) AS fired FROM incident WHERE fired_at IS NOT NULL")[0]["fired"] >= 2
 
-    empty(context)
+    empty(context, "boeing", "ibm")
     score(context, week(seed))
     send_ticks(context, 20 * 1440)
     Watcher(context, chunk_rows=7, patience_s=0).run()
     assert decided(context) == whole
 
-    empty(context)
+    empty(context, "boeing", "ibm")
     for day in range(7):
         score(context, [one for one in week(seed) if day * 1440 * MINUTE <= one.event_time - START < (day + 1) * 1440 * MINUTE])
         for hour in range(0, 24, 6):
@@ -221,7 +212,7 @@ def test_several_that_watch_at_once_decide_as_one(context: Context) -> None:
     close(context, 20 * 1440)
     whole = decided(context)
 
-    empty(context)
+    empty(context, "boeing", "ibm")
     score(context, week())
     watchers = [Watcher(context, chunk_rows=20, patience_s=0) for _ in range(3)]
     failures: list[BaseException] = []
