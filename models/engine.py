@@ -89,7 +89,7 @@ class TextEngine:
         """The score of each passage, and the vector that it comes from: its features as one row of 2 x hidden."""
         tokens = self.encode(passages)
         features = self._features(tokens)
-        return list(zip(self._judged(tokens, features), features.reshape(len(features), -1), strict=True))
+        return list(zip(self._judged(tokens, features), features.reshape(len(features), 2 * self.hidden), strict=True))
 
     def logits(self, tokens: Sequence[Tokens], features: Array) -> dict[str, Array]:
         """Logits (passages, classes) of each head, before its temperature."""

@@ -41,6 +41,9 @@ def test_the_check_follows_what_the_worker_says(settings: Settings) -> None:
         status, line = check()
         assert status == 0
         assert line.endswith(": waiting for database, 7 processed, lag 0\n")
+        health.about = lambda: {"fused model": "no impact: switched off"}
+        health.write()
+        assert check()[1].endswith("lag 0\n  fused model: no impact: switched off\n")
         health.whole("failed")
         health.write()
         assert check()[0] == 1
