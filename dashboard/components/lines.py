@@ -23,7 +23,7 @@ def lines_panel(rows: Sequence[Standing]) -> Any:
             html.Strong(FAMILIES[row.family]),
             f"{row.budget:g}",
             f"{row.measured.false_a_day:.2f}" if row.measured else formats.UNKNOWN,
-            _why(row),
+            html.Span(_why(row)),
         ]
         for row in rows
     ]
