@@ -15,7 +15,7 @@ from squall.db.minutes import MINUTE
 from squall.scopes import Kind
 from streams.logic.arrivals import Item, Minutes, Seen, arrivals_of, scopes_of
 from streams.logic.detection import Arrival
-from streams.logic.incidents import at_minute, minute_number
+from streams.logic.incident_types import at_minute, minute_number
 from streams.logic.mood import Contribution
 
 NAME = "surges"

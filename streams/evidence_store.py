@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from squall.db.readback import read_impact
 from squall.records import MILLION
 from squall.scopes import parse_scope, topic_slug
-from streams.logic.incidents import Evidence
+from streams.logic.incident_types import Evidence
 
 # Negative is what is no less likely negative than anything else. Of a story its heaviest mention speaks; the order is total, so
 # that the same rows give the same evidence. Topics are compared as slugs in Python, as SQL has no such function.

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from squall.acts import add_event as append_event
 from squall.db.incident_tables import OPEN_STATES
 from squall.scopes import parse_scope
-from streams.logic.incidents import Incident, SilenceSpan, at_minute, minute_number
+from streams.logic.incident_types import Incident, SilenceSpan, at_minute, minute_number
 
 ACTOR = "squall"
 _JSON = ("inputs", "evidence", "context")

@@ -17,7 +17,8 @@ from squall.settings import Settings
 from streams import incident_store as store
 from streams.alerts import CONSOLE, TOPIC, channel_names, group_key, group_of, told
 from streams.context_store import read_context
-from streams.logic.incidents import EVIDENCE_ROWS, Signal, Step, at_minute, inputs, line_of, summary, window_of
+from streams.logic.incident_types import EVIDENCE_ROWS, Signal, Step, at_minute, window_of
+from streams.logic.incident_words import inputs, line_of, summary
 
 log = structlog.get_logger("squall.watch")
 

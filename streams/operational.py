@@ -10,7 +10,7 @@ from squall.scopes import MARKET, scope_name
 from squall.settings import Settings
 from streams import incident_store as store
 from streams.alerts import channel_names, group_key
-from streams.logic.incidents import at_minute
+from streams.logic.incident_types import at_minute
 
 
 def open_incident(

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from squall.scopes import parse_scope
-from streams.logic.incidents import at_minute
+from streams.logic.incident_types import at_minute
 from streams.logic.metrics import price_move
 
 DAY = timedelta(days=1)

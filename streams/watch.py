@@ -17,7 +17,8 @@ from streams import watch_store as store
 from streams.evidence_store import read_stories
 from streams.incident_writer import IncidentWriter
 from streams.logic.detection import Arrival
-from streams.logic.incidents import Evidence, Gauge, Watch, at_minute, minute_number
+from streams.logic.incident_types import Evidence, Gauge, at_minute, minute_number
+from streams.logic.incidents import Watch
 from streams.logic.metrics import confirmed, divergence
 from streams.logic.surge_detector import SurgeDetector
 from streams.price_moves import PriceMoves

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from squall.rules import RuleSet
-from streams.logic.incidents import Evidence, Incident, SilenceSpan, Step, Watch, at_minute, inputs, minute_number, summary
+from streams.logic.incident_types import Evidence, Incident, SilenceSpan, Step, at_minute, minute_number
+from streams.logic.incident_words import inputs, summary
+from streams.logic.incidents import Watch
 
 START = minute_number(datetime(2015, 3, 2, tzinfo=UTC))
 DAY = 1440
