@@ -118,7 +118,7 @@ def _evidence(item: Evidence) -> Any:
 def _risk(item: Evidence) -> list[Any]:
     if item.impact is None:
         return []
-    return [" · ", html.Span(f"{formats.share(item.impact)} risk of a fall", title=formats.FALL)]
+    return [" · ", html.Span(f"{formats.share(item.impact)} risk of a fall", title=formats.FALL, className="whole")]
 
 
 def _copies(item: Evidence) -> list[Any]:
