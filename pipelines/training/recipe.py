@@ -48,7 +48,7 @@ class Recipe:
     """Probability that a row is read with other tickers and amounts."""
 
 
-CONTINUED: dict[str, Any] = {"learning_rate": 3e-4, "kept": 1.0, "blend": 0.8, "epochs": 2, "base_rows": 1500}
+CONTINUED: dict[str, Any] = {"learning_rate": 3e-4, "kept": 1.0, "blend": 0.9, "epochs": 2, "base_rows": 6000}
 """What a run that goes on from a model differs in from one that begins afresh; chosen by `python -m benchmarks.relearn --dev`."""
 
 TEACHER: dict[str, Any] = {"learning_rate": 3e-4, "epochs": 2, "rank": 16}

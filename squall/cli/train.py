@@ -19,9 +19,9 @@ INTERRUPTED = 130
 EPOCHS, RATE, ROWS, KEPT, BLEND = (
     "4; 2 with --start",
     "6e-4; 3e-4 with --start",
-    "all; 1500 with --start",
+    "all; 6000 with --start",
     "1 with --start; 0.5 with --teacher",
-    "0.8",
+    "0.9",
 )
 
 
