@@ -1,4 +1,7 @@
-"""The error that a person gets to read."""
+"""The error that a person gets to read, and how a command ends after which nothing is left to do."""
+
+SKIPPED = 99
+"""Exit status by which Airflow knows that a task, and what follows it, is to be skipped."""
 
 
 class UserError(Exception):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,9 @@ def ask_once(engine: TextEngine, rows: Sequence[Row], folder: Path, report: Call
     """
     passages = [marked_passage(row) for row in rows]
     shape = (len(SENTIMENTS) + len(engine.topic_labels), np.float32)
-    compute = lambda chunk: _probabilities(engine, chunk)  # noqa: E731
-    return _by_head(rows, kept_rows(passages, compute, folder, f"answers-{engine.version}", shape, report))
+    return _by_head(
+        rows, kept_rows(passages, partial(_probabilities, engine), folder, f"answers-{engine.version}", shape, report)
+    )
 
 
 def _probabilities(engine: TextEngine, passages: Sequence[Passage]) -> Array:

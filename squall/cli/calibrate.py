@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from squall.errors import UserError
+from squall.errors import SKIPPED, UserError
 from squall.settings import DetectionSettings, get_settings
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 CHUNK_ROWS = 20_000
 SEED = 1
-NOTHING_TO_DO = 99
-"""Exit status by which Airflow knows that a task is to be skipped."""
 
 
 class ShortError(UserError):
@@ -54,7 +52,7 @@ def calibrate(
         if not skip_short:
             raise
         typer.echo(short)
-        raise typer.Exit(NOTHING_TO_DO) from None
+        raise typer.Exit(SKIPPED) from None
     for one in found:
         _say(one)
     since = None

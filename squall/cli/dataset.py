@@ -1,21 +1,15 @@
 """`squall dataset`: freeze what people labelled, with the base sets, to train and judge models on."""
 
 import json
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from squall.errors import SKIPPED
 from squall.settings import get_settings
-
-if TYPE_CHECKING:
-    from pipelines.training.datasets import Row
-
-NOTHING_NEW = 99
-"""Exit status by which Airflow knows that what follows is to be skipped."""
 
 
 class When(StrEnum):
@@ -61,10 +55,10 @@ def build(
     if when == When.NEW:
         with reading(settings) as connection:
             model = learnt_from(connection, built.data.version)
-        if model or not _from_people(built.data.train):
+        if model or not any(row.facts for row in built.data.train):
             reason = f"{model} has learnt from these very rows" if model else "people have labelled nothing to learn from"
             print(f"nothing new: {reason}")
-            raise typer.Exit(NOTHING_NEW)
+            raise typer.Exit(SKIPPED)
     sheet = datasheet(built, at)
     freeze(built, sheet, page(sheet), to)
     if as_json:
@@ -74,10 +68,6 @@ def build(
     numbers = f"{counts['train']} rows to learn from, {counts['held_out']} held out, {counts['test']} to judge by"
     print(f"{sheet['version']}: {numbers}")
     print(f"{len(built.bad)} rows are no good, see {to / 'bad_rows.jsonl'}; the datasheet is {to / 'datasheet.md'}")
-
-
-def _from_people(rows: "Iterable[Row]") -> bool:
-    return any(row.facts is not None for row in rows)
 
 
 @app.command()

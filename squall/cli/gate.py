@@ -6,10 +6,7 @@ from typing import Annotated
 
 import typer
 
-from squall.errors import UsageError
-
-REFUSED = 99
-"""Exit status by which Airflow knows that what follows is to be skipped."""
+from squall.errors import SKIPPED, UsageError
 
 
 def gate(
@@ -41,4 +38,4 @@ def gate(
     word = "passes" if verdict.promote else "is refused"
     print(told if as_json else f"{verdict.challenger} {word}:\n" + "\n".join(f"- {reason}" for reason in verdict.reasons))
     if not verdict.promote:
-        raise typer.Exit(REFUSED)
+        raise typer.Exit(SKIPPED)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from squall.errors import UsageError
+from squall.errors import SKIPPED, UsageError
 from squall.settings import Settings, get_settings
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from pipelines.ingest.source import Source
 
 T = TypeVar("T")
-NOTHING_TO_DO = 99
-"""Exit status by which Airflow knows that a task is to be skipped."""
 
 app = typer.Typer(
     help="Send news, prices and charts from feeds, files, requests and yfinance. Needs a running broker and database "
@@ -182,7 +180,7 @@ def close(
         raise UsageError(f"SQUALL_PRICES__EXCHANGE: {error}") from None
     if closes is None or not wanted.tickers:
         print("SQUALL_PRICES__TICKERS is empty" if closes else f"{wanted.exchange} holds no session on {day:%Y-%m-%d}")
-        raise typer.Exit(NOTHING_TO_DO)
+        raise typer.Exit(SKIPPED)
     if closes > datetime.now(UTC):
         raise UserError(f"the session of {day:%Y-%m-%d} closes at {closes:%H:%M} UTC: try again then")
     since = day.date() - timedelta(days=7)
