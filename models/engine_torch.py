@@ -23,7 +23,7 @@ log = logging.getLogger("squall.model")
 
 
 class TorchRuntime:
-    """Runs the merged encoder. Every batch has `batch_size` rows, the last ones empty where there are fewer:
+    """Runs the merged encoder. Every batch has the same number of rows, the last ones empty where there are fewer:
 
     the GPU's libraries choose their kernels by shape, and with one shape a bucket a row's result is always the same.
     """
@@ -32,15 +32,16 @@ class TorchRuntime:
 
     def __init__(self, artifact: Artifact, device: str, batch_size: int, half: bool | None = None) -> None:
         """Load the weights; `half`: whether to compute in bfloat16 (default: on a GPU)."""
-        self._batch_size, self._half = batch_size, half
-        self._network = merged_network(artifact)
-        self._move(device)
+        self._artifact, self._half = artifact, half
+        self.batch_size = batch_size
+        """Rows of one batch: halved each time that the GPU's memory does not suffice."""
+        self._serve_on(device)
 
-    def _move(self, device: str) -> None:
+    def _serve_on(self, device: str) -> None:
         self.device = torch.device(device)
         half = self.device.type == "cuda" if self._half is None else self._half
         self._dtype = torch.bfloat16 if half else torch.float32
-        self._network.to(self.device, self._dtype)
+        self._network = merged_network(self._artifact).to(self.device, self._dtype)
 
     @property
     def name(self) -> str:
@@ -48,18 +49,31 @@ class TorchRuntime:
         return f"torch {'bf16 on ' if self._dtype == torch.bfloat16 else 'float32 on '}{self.device.type}"
 
     def features(self, rows: Sequence[Tokens]) -> Array:
-        """Means over the text and over the company, float32 (rows, 2, hidden). A lost GPU is replaced by the CPU."""
-        try:
-            return self._features(rows)
-        except (torch.cuda.OutOfMemoryError, torch.AcceleratorError) as error:
-            if self.device.type != "cuda":
-                raise
+        """Means over the text and over the company, float32 (rows, 2, hidden).
+
+        Batches are halved while the GPU lacks memory for them; a lost GPU is replaced by the CPU.
+        """
+        while True:
+            try:
+                parts = [self._features(rows[i : i + self.batch_size]) for i in range(0, len(rows), self.batch_size)]
+                return np.concatenate(parts)
+            except (torch.cuda.OutOfMemoryError, torch.AcceleratorError) as error:
+                if self.device.type != "cuda":
+                    raise
+                self._give_way(error)
+
+    def _give_way(self, error: Exception) -> None:
+        if isinstance(error, torch.cuda.OutOfMemoryError) and self.batch_size > 1:
+            self.batch_size //= 2
+            torch.cuda.empty_cache()
+            log.warning("GPU out of memory, model goes on with batches of %d", self.batch_size)
+        else:
+            # What lies on a lost GPU cannot be copied back: the weights are read again.
+            self._serve_on("cpu")
             log.warning("GPU lost, model goes on with the CPU: %s", str(error).splitlines()[0])
-            self._move("cpu")
-            return self._features(rows)
 
     def _features(self, rows: Sequence[Tokens]) -> Array:
-        empty = [Tokens([0], [0])] * (self._batch_size - len(rows))
+        empty = [Tokens([0], [0])] * (self.batch_size - len(rows))
         batch = {
             name: value.to(self.device) for name, value in collate([*rows, *empty], padded_length(rows[0], self.step)).items()
         }

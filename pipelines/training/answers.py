@@ -41,6 +41,14 @@ def ask_once(engine: TextEngine, rows: Sequence[Row], folder: Path, report: Call
     )
 
 
+def mean_of(said: Sequence[Answers]) -> Answers:
+    """The mean of what several models say of the same rows."""
+    return {
+        row: {head: np.stack([answers[row][head] for answers in said]).mean(axis=0) for head in first}
+        for row, first in said[0].items()
+    }
+
+
 def _probabilities(engine: TextEngine, passages: Sequence[Passage]) -> Array:
     """Of the sentiments, then of the topics, (passages, sentiments + topics)."""
     return np.array([score.sentiment + score.topic for score in engine.score(passages)], dtype=np.float32)

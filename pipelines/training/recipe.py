@@ -26,11 +26,11 @@ class Recipe:
     start: str = ""
     """Version of the model whose weights the run begins with, and whose answers it learns if it has no other teacher."""
     teacher: str = ""
-    """Version of the model whose answers stand in where a row has no label."""
+    """Version of the model whose answers stand in where a row has no label; of several, joined by +, their mean does."""
     taught: float = 0.5
     """Weight of such an answer beside a label."""
     kept: float = 0.0
-    """Share of that model's answer in the target of a row that has a label, but from no person: distillation (Hinton et al.,
+    """Share of that answer in the target of a row that has a label, but from no person: distillation (Hinton et al.,
     "Distilling the Knowledge in a Neural Network", 2015), which also leaves as it is what is not corrected (Li and Hoiem,
     "Learning without Forgetting", 2016)."""
     blend: float = 1.0

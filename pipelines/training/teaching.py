@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from models.artifact import Artifact, load_artifact
 from models.engine import engine_of
-from pipelines.training.answers import Answers, ask, ask_once
+from pipelines.training.answers import Answers, ask, ask_once, mean_of
 from pipelines.training.augment import swapped
 from pipelines.training.datasets import TextData, with_base_rows, with_rows
 from pipelines.training.export_text import half_engine
@@ -34,23 +34,23 @@ def lesson(
     recipe: Recipe,
     settings: Settings,
     start: Path | None = None,
-    teacher: Path | None = None,
+    teachers: Sequence[Path] = (),
     report: Callable[[str, int, int], None] = lambda *_: None,
 ) -> Lesson:
-    """Gather the rows that the recipe asks for, and let the teacher, or else the model to begin with, say what it thinks of them.
+    """Gather the rows that the recipe asks for, and let the teachers, or else the model to begin with, say what they mean.
 
     Args:
         start: folder of the model to begin with.
-        teacher: folder of the model to learn from; its answers are kept in SQUALL_HOME/cache/text.
+        teachers: folders of the models to learn the mean of; their answers are kept in SQUALL_HOME/cache/text.
         report: called with (phase, done, all) while a model is asked.
 
     Raises:
         TrainingError: a model knows other topics or has another encoder, or a teacher is missing.
         ArtifactError: a model is missing or damaged.
     """
-    if recipe.unlabelled and teacher is None:
+    if recipe.unlabelled and not teachers:
         raise TrainingError("texts without a label teach what a --teacher says of them: name one")
-    models = {folder: load_artifact(folder, settings.model.base) for folder in (start, teacher) if folder}
+    models = {folder: load_artifact(folder, settings.model.base) for folder in (start, *teachers) if folder}
     for model in models.values():
         if model.labels("topic") != data.topics:
             raise TrainingError(f"{model.version} knows other topics than the data: begin without it")
@@ -65,14 +65,18 @@ def lesson(
         if not begin.packaged:
             raise TrainingError(f"{begin.version} has another encoder than the run: it can be its --teacher, not its --start")
         recipe = replace(recipe, start=begin.version)
-    if teacher:
-        asked = models[teacher]
-        engine = engine_of(asked, settings) if asked.packaged else half_engine(asked, settings.model.device)
-        answers = ask_once(
-            engine, learnt.train, settings.home / "cache" / "text", lambda *done: report(f"answers of {asked.version}", *done)
-        )
-        recipe = replace(recipe, teacher=asked.version)
+    if teachers:
+        asked = [models[folder] for folder in teachers]
+        said = [_answers(model, learnt, settings, report) for model in asked]
+        answers = mean_of(said)
+        recipe = replace(recipe, teacher="+".join(model.version for model in asked))
     elif begin:
         report(f"answers of {begin.version}", 0, len(learnt.train))
         answers = ask(engine_of(begin, settings), learnt.train)
     return Lesson(learnt, recipe, begin, answers)
+
+
+def _answers(model: Artifact, data: TextData, settings: Settings, report: Callable[[str, int, int], None]) -> Answers:
+    engine = engine_of(model, settings) if model.packaged else half_engine(model, settings.model.device)
+    name = f"answers of {model.version}"
+    return ask_once(engine, data.train, settings.home / "cache" / "text", lambda *done: report(name, *done))

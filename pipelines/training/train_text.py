@@ -153,19 +153,19 @@ class Trainer:
         return float(loss.detach())
 
     def _loss(self, logits: Tensor, rows: Sequence[Row], task: Task) -> Tensor:
-        targets = torch.zeros(logits.shape, device=self.device)
+        targets = np.zeros(logits.shape, dtype=np.float32)
         smoothing = self.recipe.label_smoothing
         for i, row in enumerate(rows):
-            answer = torch.from_numpy(self.answers[row][task]) if row in self.answers else None
+            answer = self.answers[row][task] if row in self.answers else None
             if row.task == task:
-                targets[i] = smoothing / logits.shape[1]
+                targets[i] = smoothing / targets.shape[1]
                 targets[i, row.label] += 1 - smoothing
                 if answer is not None and row.facts is None:
-                    targets[i] = torch.lerp(targets[i], answer.to(self.device), self.recipe.kept)
+                    targets[i] += self.recipe.kept * (answer - targets[i])
             elif answer is not None:
                 targets[i] = self.recipe.taught * answer
         # Rows without a target have only zeros and add nothing; those that were taught add `taught` times their own.
-        return cross_entropy(logits, targets, reduction="sum")
+        return cross_entropy(logits, torch.from_numpy(targets).to(self.device), reduction="sum")
 
     def _schedule(self, step: int) -> float:
         warmup = self.recipe.warmup * self.total_steps

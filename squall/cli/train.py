@@ -24,6 +24,15 @@ EPOCHS, RATE, ROWS, KEPT, BLEND = (
     "0.9",
 )
 
+Average = Annotated[
+    float,
+    typer.Option(min=0, max=0.99999, help="share of the weights' running average that a step keeps, e.g. 0.999; 0: off"),
+]
+Swap = Annotated[
+    bool, typer.Option("--swap", help="also learn headlines whose companies disagree with these in each other's place")
+]
+Vary = Annotated[float, typer.Option(min=0, max=1, help="probability that a row is read with other tickers and amounts")]
+
 
 @app.callback()
 def train() -> None:
@@ -62,22 +71,18 @@ def text(
     ] = None,
     begun: Annotated[bool, typer.Option("--begun", help="as --resume where there is a checkpoint, else from the start")] = False,
     teacher: Annotated[
-        Path | None,
-        typer.Option(help="artifact whose answers on all rows are learnt beside the labels, see `squall train teacher`"),
+        list[Path] | None,
+        typer.Option(
+            help="artifact whose answers on all rows are learnt beside the labels, see `squall train teacher`; "
+            "of several, given one after another, the mean is"
+        ),
     ] = None,
     unlabelled: Annotated[
         int, typer.Option(min=0, help="with --teacher: also on so many of StockNet's tweets before 2015, at most")
     ] = 0,
-    average: Annotated[
-        float,
-        typer.Option(min=0, max=0.99999, help="share of the weights' running average that a step keeps, e.g. 0.999; 0: off"),
-    ] = 0.0,
-    swap: Annotated[
-        bool, typer.Option("--swap", help="also learn headlines whose companies disagree with these in each other's place")
-    ] = False,
-    vary: Annotated[
-        float, typer.Option(min=0, max=1, help="probability that a row is read with other tickers and amounts")
-    ] = 0.0,
+    average: Average = 0.0,
+    swap: Swap = False,
+    vary: Vary = 0.0,
 ) -> None:
     """Train the text model on SQUALL_DATA_DIR, write its artifact to <out>/artifact. Ctrl-C leaves a checkpoint to resume."""
     import os
@@ -108,7 +113,7 @@ def text(
     chosen = usual | {name: value for name, value in given.items() if value is not None}
     recipe = Recipe(seed=seed, average=average, swap=swap, vary=vary, unlabelled=unlabelled, **chosen)
     with progress_bars() as told:
-        learnt, recipe, begin, answers = lesson(data, recipe, settings, start, teacher, told)
+        learnt, recipe, begin, answers = lesson(data, recipe, settings, start, teacher or (), told)
     trainer = Trainer(learnt, recipe, folder, choose_device(settings.model.device), begin, answers)
     if resume or (begun and (folder / CHECKPOINT).is_file()):
         trainer.resume()
@@ -127,6 +132,9 @@ def teacher(
     out: Annotated[Path | None, typer.Option(help="folder of the run; default: SQUALL_HOME/train/teacher")] = None,
     resume: Annotated[bool, typer.Option(help="go on from the run's last checkpoint")] = False,
     learning_rate: Annotated[float, typer.Option(min=1e-6, max=0.1, help="at its peak")] = 3e-4,
+    average: Average = 0.0,
+    swap: Swap = False,
+    vary: Vary = 0.0,
 ) -> None:
     """Train a base-sized text model, such as all-mpnet-base-v2: what a GPU serves, and what the small one learns from.
 
@@ -140,6 +148,7 @@ def teacher(
     from models.engine import choose_device
     from pipelines.training.datasets import load_text_data
     from pipelines.training.recipe import TEACHER, Recipe
+    from pipelines.training.teaching import lesson
     from pipelines.training.train_text import Trainer, encoder_files
 
     settings = get_settings()
@@ -149,8 +158,9 @@ def teacher(
     torch.set_num_threads(threads)
     data = load_text_data(settings.data_dir)
     _tell(data)
-    recipe = Recipe(**TEACHER | {"epochs": epochs, "seed": seed, "learning_rate": learning_rate, "base": encoder.name})
-    trainer = Trainer(data, recipe, folder, choose_device(settings.model.device), base=encoder)
+    given = {"epochs": epochs, "seed": seed, "learning_rate": learning_rate, "average": average, "swap": swap, "vary": vary}
+    learnt, recipe, _, _ = lesson(data, Recipe(**TEACHER | given, base=encoder.name), settings)
+    trainer = Trainer(learnt, recipe, folder, choose_device(settings.model.device), base=encoder)
     if resume:
         trainer.resume()
     made = _train(trainer, data, threads, f"squall train teacher --base {encoder} --resume --out {folder}")

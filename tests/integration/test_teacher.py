@@ -223,7 +223,9 @@ def test_a_lesson_has_rows_of_every_kind_and_the_teachers_answers(made: Artifact
     whole = load_text_data(folder)
     serving = settings(tmp_path, made.folder, base).model_copy(update={"data_dir": folder})
     told: list[tuple[str, int, int]] = []
-    found = lesson(whole, Recipe(unlabelled=5, swap=True), serving, teacher=made.folder, report=lambda *said: told.append(said))
+    found = lesson(
+        whole, Recipe(unlabelled=5, swap=True), serving, teachers=[made.folder], report=lambda *said: told.append(said)
+    )
     added = found.data.train[len(whole.train) :]
     assert [row.source for row in added[:6]] == ["stocknet"] * 5 + ["sentfin"]
     assert sum("swapped" in row.key for row in added) == sum(row.disagreeing for row in whole.train)
@@ -238,7 +240,7 @@ def test_a_lesson_has_rows_of_every_kind_and_the_teachers_answers(made: Artifact
     with pytest.raises(TrainingError, match="has another encoder than the run"):
         lesson(whole, Recipe(), serving, start=made.folder)
     with pytest.raises(TrainingError, match="knows other topics than the data"):
-        lesson(replace(whole, topics=("Weather",)), Recipe(), serving, teacher=made.folder)
+        lesson(replace(whole, topics=("Weather",)), Recipe(), serving, teachers=[made.folder])
 
 
 def test_the_command_trains_exports_and_says_what_comes_next(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
