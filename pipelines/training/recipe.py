@@ -51,8 +51,19 @@ class Recipe:
 CONTINUED: dict[str, Any] = {"learning_rate": 3e-4, "kept": 1.0, "blend": 0.9, "epochs": 2, "base_rows": 6000}
 """What a run that goes on from a model differs in from one that begins afresh; chosen by `python -m benchmarks.relearn --dev`."""
 
-TEACHER: dict[str, Any] = {"learning_rate": 3e-4, "epochs": 2, "rank": 16}
+TEACHER: dict[str, Any] = {"learning_rate": 4e-4, "epochs": 4, "rank": 16, "batch_size": 64, "average": 0.998, "swap": True}
 """What a run on a base-sized encoder differs in."""
 
-DISTILLED: dict[str, Any] = {"kept": 0.5}
-"""What a run with a teacher differs in."""
+DISTILLED: dict[str, Any] = {
+    "learning_rate": 1e-3,
+    "rank": 64,
+    "batch_size": 128,
+    "average": 0.999,
+    "label_smoothing": 0.02,
+    "kept": 0.8,
+    "taught": 1.0,
+    "unlabelled": 40_000,
+    "swap": True,
+    "vary": 0.2,
+}
+"""What a run with a teacher differs in: it is mostly the teacher's answers that it learns, on as many texts as there are."""

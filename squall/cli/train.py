@@ -18,20 +18,21 @@ INTERRUPTED = 130
 # Defaults as they are shown: without and with a model to begin with.
 EPOCHS, RATE, ROWS, KEPT, BLEND = (
     "4; 2 with --start",
-    "6e-4; 3e-4 with --start",
+    "6e-4; 3e-4 with --start; 1e-3 with --teacher",
     "all; 6000 with --start",
-    "1 with --start; 0.5 with --teacher",
-    "0.9",
+    "1 with --start; 0.8 with --teacher",
+    "0.9; 1 with --teacher",
+)
+UNLABELLED, AVERAGE, SWAP, VARY = (
+    "0; 40000 with --teacher",
+    "0; 0.999 with --teacher",
+    "no; yes with --teacher",
+    "0; 0.2 with --teacher",
 )
 
-Average = Annotated[
-    float,
-    typer.Option(min=0, max=0.99999, help="share of the weights' running average that a step keeps, e.g. 0.999; 0: off"),
-]
-Swap = Annotated[
-    bool, typer.Option("--swap", help="also learn headlines whose companies disagree with these in each other's place")
-]
-Vary = Annotated[float, typer.Option(min=0, max=1, help="probability that a row is read with other tickers and amounts")]
+RUNNING_AVERAGE = "share of the weights' running average that a step keeps; 0: off"
+SWAPPED = "also learn headlines whose companies disagree with these in each other's place"
+VARIED = "probability that a row is read with other tickers and amounts"
 
 
 @app.callback()
@@ -78,11 +79,14 @@ def text(
         ),
     ] = None,
     unlabelled: Annotated[
-        int, typer.Option(min=0, help="with --teacher: also on so many of StockNet's tweets before 2015, at most")
-    ] = 0,
-    average: Average = 0.0,
-    swap: Swap = False,
-    vary: Vary = 0.0,
+        int | None,
+        typer.Option(
+            min=0, help="with --teacher: also on so many of StockNet's tweets before 2015, at most", show_default=UNLABELLED
+        ),
+    ] = None,
+    average: Annotated[float | None, typer.Option(min=0, max=0.99999, help=RUNNING_AVERAGE, show_default=AVERAGE)] = None,
+    swap: Annotated[bool | None, typer.Option("--swap/--no-swap", help=SWAPPED, show_default=SWAP)] = None,
+    vary: Annotated[float | None, typer.Option(min=0, max=1, help=VARIED, show_default=VARY)] = None,
 ) -> None:
     """Train the text model on SQUALL_DATA_DIR, write its artifact to <out>/artifact. Ctrl-C leaves a checkpoint to resume."""
     import os
@@ -108,10 +112,19 @@ def text(
         with reading(settings) as connection:
             start = champion_folder(connection, settings)
     _tell(data)
-    given = {"epochs": epochs, "learning_rate": learning_rate, "base_rows": base_rows, "kept": kept, "blend": blend}
-    usual = CONTINUED if start else DISTILLED if teacher else {}
-    chosen = usual | {name: value for name, value in given.items() if value is not None}
-    recipe = Recipe(seed=seed, average=average, swap=swap, vary=vary, unlabelled=unlabelled, **chosen)
+    usual = DISTILLED if teacher else CONTINUED if start else {}
+    given = {
+        "epochs": epochs,
+        "learning_rate": learning_rate,
+        "base_rows": base_rows,
+        "kept": kept,
+        "blend": blend,
+        "unlabelled": unlabelled,
+        "average": average,
+        "swap": swap,
+        "vary": vary,
+    }
+    recipe = Recipe(seed=seed, **usual | {name: value for name, value in given.items() if value is not None})
     with progress_bars() as told:
         learnt, recipe, begin, answers = lesson(data, recipe, settings, start, teacher or (), told)
     trainer = Trainer(learnt, recipe, folder, choose_device(settings.model.device), begin, answers)
@@ -127,19 +140,16 @@ def teacher(
         Path | None,
         typer.Option(help="folder of the encoder (config.json, model.safetensors, tokenizer.json); default: SQUALL_MODEL__BASE"),
     ] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="passes over the training rows")] = 2,
+    epochs: Annotated[int, typer.Option(min=1, help="passes over the training rows")] = 4,
     seed: Annotated[int, typer.Option(help="of the order, the marks, the fresh weights and the dropout")] = 1,
     out: Annotated[Path | None, typer.Option(help="folder of the run; default: SQUALL_HOME/train/teacher")] = None,
     resume: Annotated[bool, typer.Option(help="go on from the run's last checkpoint")] = False,
-    learning_rate: Annotated[float, typer.Option(min=1e-6, max=0.1, help="at its peak")] = 3e-4,
-    average: Average = 0.0,
-    swap: Swap = False,
-    vary: Vary = 0.0,
+    learning_rate: Annotated[float, typer.Option(min=1e-6, max=0.1, help="at its peak")] = 4e-4,
 ) -> None:
     """Train a base-sized text model, such as all-mpnet-base-v2: what a GPU serves, and what the small one learns from.
 
-    It learns from the rows that `squall train text` learns from, and needs 2 hours on 2 CPU cores with bfloat16. Ctrl-C, or a
-    kill, leaves a checkpoint to resume.
+    It learns from the rows that `squall train text` learns from. That needs 4 hours on 2 CPU cores with bfloat16, minutes on a
+    GPU. Ctrl-C, or a kill, leaves a checkpoint to resume.
     """
     import os
 
@@ -158,7 +168,7 @@ def teacher(
     torch.set_num_threads(threads)
     data = load_text_data(settings.data_dir)
     _tell(data)
-    given = {"epochs": epochs, "seed": seed, "learning_rate": learning_rate, "average": average, "swap": swap, "vary": vary}
+    given = {"epochs": epochs, "seed": seed, "learning_rate": learning_rate}
     learnt, recipe, _, _ = lesson(data, Recipe(**TEACHER | given, base=encoder.name), settings)
     trainer = Trainer(learnt, recipe, folder, choose_device(settings.model.device), base=encoder)
     if resume:
