@@ -33,7 +33,7 @@ def mean_difference(days: Array, one: Array, other: Array, draws: int = DRAWS) -
     """Mean of `one` less mean of `other` (rows), paired, and its interval."""
     difference = one - other
     weights = day_weights(days, draws)
-    return _interval(float(difference.mean()), (weights @ difference) / weights.sum(axis=1))
+    return interval(float(difference.mean()), (weights @ difference) / weights.sum(axis=1))
 
 
 def precision_difference(days: Array, truth: Array, ones: Sequence[Array], other: Array, draws: int = DRAWS) -> Interval:
@@ -43,7 +43,7 @@ def precision_difference(days: Array, truth: Array, ones: Sequence[Array], other
         return float(np.mean([average_precision(truth, one, weights) for one in ones])) - average_precision(truth, other, weights)
 
     sample = [gap(weights) for weights in day_weights(days, draws)]
-    return _interval(gap(np.ones(len(truth))), np.array(sample))
+    return interval(gap(np.ones(len(truth))), np.array(sample))
 
 
 def average_precision(truth: Array, scores: Array, weights: Array) -> float:
@@ -57,6 +57,7 @@ def average_precision(truth: Array, scores: Array, weights: Array) -> float:
     return float((gained * precision).sum() / max(hits[-1], 1e-12))
 
 
-def _interval(value: float, sample: Array) -> Interval:
+def interval(value: float, sample: Array) -> Interval:
+    """A value with the ends of the interval that the sample (draws) of it gives."""
     low, high = np.quantile(sample, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(value, float(low), float(high))

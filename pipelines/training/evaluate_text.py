@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from models.engine import TextEngine
+from models.passages import Passage
 from pipelines.training.baseline import baseline_guesses
 from pipelines.training.datasets import PEOPLE, DataError, TextData
 from pipelines.training.marking import marked_passage
@@ -22,7 +23,9 @@ Prediction = dict[str, Any]
 
 
 def write_predictions(engine: TextEngine, data: TextData, out: Path) -> None:
-    """Write one JSON Lines file for each evaluation set: truth, probabilities, and the baseline's guess of each row.
+    """Write one JSON Lines file for each evaluation set: truth, probabilities, and other guesses of each row.
+
+    The other guesses are the baseline's, and the model's own where no company is marked.
 
     Raises:
         DataError: the model knows other topics than the data.
@@ -36,17 +39,20 @@ def write_predictions(engine: TextEngine, data: TextData, out: Path) -> None:
         path.unlink()
     for name, rows in data.evaluation.items():
         labels = engine.topic_labels if rows[0].task == "topic" else engine.sentiment_labels
-        scores = engine.score([marked_passage(row) for row in rows])
+        passages = [marked_passage(row) for row in rows]
+        scores = engine.score(passages)
+        unmarked = engine.score([passage._replace(span=None) for passage in passages]) if _marked(passages) else scores
         guesses = baseline_guesses(data.train, rows)
         with (out / f"{name}.jsonl").open("w") as file:
-            for row, score, guess in zip(rows, scores, guesses, strict=True):
-                probabilities = score.topic if row.task == "topic" else score.sentiment
+            for row, score, without, guess in zip(rows, scores, unmarked, guesses, strict=True):
+                probabilities, other = (one.topic if row.task == "topic" else one.sentiment for one in (score, without))
                 record: Prediction = {
                     "key": row.key,
                     "truth": labels[row.label],
                     "guess": labels[int(np.argmax(probabilities))],
                     "probabilities": dict(zip(labels, probabilities, strict=True)),
                     "baseline": labels[guess],
+                    "unmarked": labels[int(np.argmax(other))],
                     "near_copy": row.text in data.copied[name],
                     "disagreeing": row.disagreeing,
                     "task": row.task,
@@ -59,6 +65,10 @@ def write_predictions(engine: TextEngine, data: TextData, out: Path) -> None:
                     "model": engine.version,
                 }
                 file.write(json.dumps(record) + "\n")
+
+
+def _marked(passages: Sequence[Passage]) -> bool:
+    return any(passage.span for passage in passages)
 
 
 def read_predictions(out: Path) -> dict[str, list[Prediction]]:

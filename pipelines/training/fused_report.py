@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from pipelines.training.evaluate_fused import BRINGS, PARTS, Figures
 
-BEGIN, END = "<!-- fused: begin -->", "<!-- fused: end -->"
 TITLES = {
     "adjusted": "Direction less the market's, walking through 2015",
     "raw": "Direction, published split",
@@ -26,16 +23,6 @@ def report_text(told: Figures) -> str:
     lines += _charts(told["charts"])
     lines += _masked(told.get("masked", {}))
     return "\n".join(lines).rstrip()
-
-
-def write_results(page: Path, report: str) -> None:
-    """Put the report between the page's two marks, which are added at its end when they are not there."""
-    text = page.read_text() if page.is_file() else "# Results\n"
-    if BEGIN not in text:
-        text = f"{text.rstrip()}\n\n## The fused model\n\n{BEGIN}\n{END}\n"
-    before, rest = text.split(BEGIN, 1)
-    page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(f"{before}{BEGIN}\n{report}\n{END}{rest.split(END, 1)[1]}")
 
 
 def _made(own: Figures) -> list[str]:

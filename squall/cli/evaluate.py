@@ -25,6 +25,10 @@ def text(
     ] = None,
     model: Annotated[Path | None, typer.Option(help="folder of the model's artifact; default: the one that serves here")] = None,
     champion: Annotated[bool, typer.Option("--champion", help="judge the champion, see `squall models`")] = False,
+    page: Annotated[Path | None, typer.Option(help="also write tables into this Markdown page, e.g. docs/results.md")] = None,
+    beside: Annotated[
+        list[Path] | None, typer.Option(help="with --page: folder of another model's predictions, to set beside this one's")
+    ] = None,
 ) -> None:
     """Predict all evaluation rows of SQUALL_DATA_DIR or of a frozen data set, and compute all figures from these files."""
     import json
@@ -34,6 +38,8 @@ def text(
     from pipelines.learning.dataset import load_frozen
     from pipelines.training.datasets import load_text_data
     from pipelines.training.evaluate_text import read_predictions, report_text, summarise, write_predictions
+    from pipelines.training.results_page import write_part
+    from pipelines.training.text_report import text_tables
     from squall.cli.reading import reading
 
     settings = get_settings()
@@ -48,6 +54,9 @@ def text(
     predictions = read_predictions(folder)
     summary = summarise(predictions, data, engine.runtime.name)
     print(json.dumps(summary) if json_output else f"{report_text(predictions, summary)}\nPredictions are in {folder}.")
+    if page:
+        models = [predictions, *(read_predictions(other) for other in beside or ())]
+        write_part(page, "text", "The text model", text_tables(models))
 
 
 @app.command()
@@ -61,11 +70,12 @@ def fused(
     import json
 
     from pipelines.training.evaluate_fused import figures, read_predictions
-    from pipelines.training.fused_report import report_text, write_results
+    from pipelines.training.fused_report import report_text
+    from pipelines.training.results_page import write_part
 
     beside = read_predictions(masked) if masked else None
     told = figures(read_predictions(runs or get_settings().home / "train" / "fused"), beside)
     report = report_text(told)
     print(json.dumps(told) if json_output else report)
     if page:
-        write_results(page, report)
+        write_part(page, "fused", "The fused model", report)

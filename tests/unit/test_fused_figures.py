@@ -19,7 +19,8 @@ from pipelines.training.evaluate_fused import (
     uncorrected_figures,
 )
 from pipelines.training.fused_config import DEFAULT, FusedConfig, read_config, runs_of
-from pipelines.training.fused_report import BEGIN, report_text, write_results
+from pipelines.training.fused_report import report_text
+from pipelines.training.results_page import write_part
 from squall.errors import UsageError, UserError
 
 RNG = np.random.default_rng(1)
@@ -188,11 +189,13 @@ def test_the_page_keeps_what_is_not_ours(tmp_path: Path) -> None:
     page = tmp_path / "docs" / "results.md"
     page.parent.mkdir()
     page.write_text("# Results\n\nText model.\n")
-    write_results(page, "one")
-    write_results(page, "two")
+    write_part(page, "fused", "The fused model", "one")
+    write_part(page, "text", "The text model", "three")
+    write_part(page, "fused", "The fused model", "two")
     text = page.read_text()
     assert text.startswith("# Results\n\nText model.\n")
-    assert f"{BEGIN}\ntwo\n" in text
+    assert "## The fused model\n\n<!-- fused: begin -->\ntwo\n<!-- fused: end -->\n\n## The text model" in text
+    assert "<!-- text: begin -->\nthree\n<!-- text: end -->" in text
     assert "one" not in text
 
 
