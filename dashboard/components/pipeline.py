@@ -55,7 +55,7 @@ def workers_table(rows: Sequence[Worker]) -> Any:
         ],
         [
             [
-                f"Worker {number}",
+                html.Span(f"Worker {number}", className="whole"),
                 _worker_state(row),
                 row.scores_on,
                 formats.count(row.lag),
