@@ -20,6 +20,8 @@ from dashboard.theme import SCHEMES, Palette
 from models.explainer import Explainer
 
 COOKIE = "squall"
+SIZES = ("narrow", "medium", "wide", "huge")
+"""How wide the browser's window is: from 0, 768, 1200 and 1800 px."""
 Stretch = tuple[datetime, datetime, datetime]
 """Begin and end of a range, and where its news ends."""
 ENOUGH = 25
@@ -85,7 +87,7 @@ def viewer() -> Viewer:
             raw = {}
     raw = raw if isinstance(raw, dict) else {}
     scheme = raw.get("scheme") if raw.get("scheme") in SCHEMES else "light"
-    size = raw.get("size") if raw.get("size") in {"narrow", "medium", "wide"} else "wide"
+    size = raw.get("size") if raw.get("size") in SIZES else "wide"
     return Viewer(zone(str(raw.get("tz") or "UTC")[:60]), str(scheme), str(size), str(raw.get("list") or "")[:80])
 
 

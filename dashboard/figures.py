@@ -16,6 +16,8 @@ __all__ = ["ChartData", "chart", "traces"]
 
 FEW = 5
 MARKERS = 60
+ABREAST = 18
+"""So many markers have room beside each other on a phone."""
 SIGNS = {-1: "−", 0: "", 1: "+"}
 """In grey the colours of good and bad are alike."""
 
@@ -26,12 +28,12 @@ def chart(data: ChartData, palette: Palette, tz: ZoneInfo, names: Names, revisio
     Args:
         revision: a zoom by hand lasts as long as this stays the same.
     """
-    return {"data": traces(data, palette, tz, names), "layout": layout(data, palette, tz, revision, narrow=narrow)}
+    return {"data": traces(data, palette, tz, names, narrow=narrow), "layout": layout(data, palette, tz, revision, narrow=narrow)}
 
 
-def traces(data: ChartData, palette: Palette, tz: ZoneInfo, names: Names) -> list[dict[str, Any]]:
+def traces(data: ChartData, palette: Palette, tz: ZoneInfo, names: Names, *, narrow: bool) -> list[dict[str, Any]]:
     """The traces, always the same number in the same order."""
-    above = [_candles(data, palette, tz), _stories(data, palette, tz), *_lane(data, palette, tz, names)]
+    above = [_candles(data, palette, tz), _stories(data, palette, tz, narrow=narrow), *_lane(data, palette, tz, names)]
     drawn = [*above, _epochs(data, palette, tz), _mood(data, palette, tz)]
     # plotly.js places no axis whose traces are all without points and draws NaN there: a point without a place is one
     return [trace if trace["x"] else {**trace, "x": [None], "y": [None]} for trace in drawn]
@@ -70,13 +72,28 @@ def _candles(data: ChartData, palette: Palette, tz: ZoneInfo) -> dict[str, Any]:
     }
 
 
-def _stories(data: ChartData, palette: Palette, tz: ZoneInfo) -> dict[str, Any]:
-    heaviest: dict[str, NewsRow] = {}
+def _heaviest(data: ChartData) -> list[NewsRow]:
+    """One row a story, the heaviest stories first."""
+    found: dict[str, NewsRow] = {}
     for row in data.news:
-        known = heaviest.get(row.story_id)
+        known = found.get(row.story_id)
         if known is None or row.weight > known.weight:
-            heaviest[row.story_id] = row
-    rows = sorted(heaviest.values(), key=lambda row: (-row.weight, row.mention_id))[:MARKERS]
+            found[row.story_id] = row
+    return sorted(found.values(), key=lambda row: (-row.weight, row.mention_id))
+
+
+def _strongest(data: ChartData) -> list[NewsRow]:
+    """The stories that say most, good or bad, so far apart that none lies on another or on the numbers of the axis."""
+    apart = (data.window.end - data.window.start) / ABREAST
+    chosen: list[NewsRow] = []
+    for row in sorted(_heaviest(data), key=lambda row: -row.weight * abs(row.sentiment)):
+        if row.at - data.window.start >= apart / 2 and all(abs(row.at - other.at) >= apart for other in chosen):
+            chosen.append(row)
+    return chosen
+
+
+def _stories(data: ChartData, palette: Palette, tz: ZoneInfo, *, narrow: bool) -> dict[str, Any]:
+    rows = _strongest(data) if narrow else _heaviest(data)[:MARKERS]
     steps = [formats.mood_step(row.sentiment) for row in rows]
     starts = [bar.start for bar in data.bars]
     top, bottom = max((bar.high for bar in data.bars), default=1.0), min((bar.low for bar in data.bars), default=0.0)
@@ -103,6 +120,7 @@ def _stories(data: ChartData, palette: Palette, tz: ZoneInfo) -> dict[str, Any]:
             "line": {"color": palette.text, "width": 1},
             "opacity": 1,
         },
+        "cliponaxis": False,
         "xaxis": "x",
         "yaxis": PRICE,
         "showlegend": False,
@@ -143,6 +161,7 @@ def _lane(data: ChartData, palette: Palette, tz: ZoneInfo, names: Names) -> list
         "hovertext": words,
         "hovertemplate": "%{hovertext}<extra></extra>",
         "customdata": [row.id for row in rows],
+        "cliponaxis": False,
         "xaxis": "x",
         "yaxis": LANE,
         "showlegend": False,

@@ -56,6 +56,7 @@ def layout(data: ChartData, palette: Palette, tz: ZoneInfo, revision: str, *, na
     }
     ticker = data.bars[-1].ticker if data.bars else ""
     mood, lane, price = _panes(data)
+    merged = data.bars[0].merged if narrow and data.bars else None
 
     def titled(words: str, **more: Any) -> dict[str, Any]:
         return {
@@ -69,7 +70,7 @@ def layout(data: ChartData, palette: Palette, tz: ZoneInfo, revision: str, *, na
         "paper_bgcolor": palette.surface,
         "plot_bgcolor": palette.surface,
         "font": {"family": FONT, "size": 12, "color": palette.text},
-        "margin": {"l": 44 if narrow else 64, "r": 12, "t": 8, "b": 52},
+        "margin": {"l": 44 if narrow else 64, "r": 12, "t": 24 if merged else 8, "b": 52},
         "showlegend": False,
         "dragmode": "zoom",
         "hovermode": "x unified",
@@ -121,7 +122,7 @@ def layout(data: ChartData, palette: Palette, tz: ZoneInfo, revision: str, *, na
             zerolinecolor=palette.control,
         ),
         "shapes": _closed(data, palette, tz),
-        "annotations": _annotations(data, palette),
+        "annotations": _annotations(data, palette, merged),
     }
 
 
@@ -172,13 +173,15 @@ def _closed(data: ChartData, palette: Palette, tz: ZoneInfo) -> list[dict[str, A
     ]
 
 
-def _annotations(data: ChartData, palette: Palette) -> list[dict[str, Any]]:
+def _annotations(data: ChartData, palette: Palette, merged: timedelta | None) -> list[dict[str, Any]]:
     def words(text: str, y: float, **more: Any) -> dict[str, Any]:
         font = {"size": 12, "color": palette.second}
         return {"text": text, "xref": "paper", "yref": "paper", "x": 0, "y": y, "showarrow": False, "font": font, **more}
 
     mood, lane, price = (sum(pane) / 2 for pane in _panes(data))
     notes = [] if data.incidents else [words("No incident in this range", lane, xanchor="left", yanchor="middle")]
+    if merged:
+        notes.append(words(f"One candle: {formats.step_words(merged)}", 1, xanchor="left", yanchor="bottom"))
     if data.no_price and not data.bars:
         notes.append(words(formats.chart_text(data.no_price), price, x=0.5, xanchor="center", yanchor="middle"))
     if not data.moods:

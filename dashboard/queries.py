@@ -27,6 +27,7 @@ _BRIEF = (
 )
 EPOCHS = 40
 """Changes of the model that a range shows at most."""
+MONDAY = datetime(2001, 1, 1, tzinfo=UTC)
 SEEN = 200
 """How many of the newest rows a revision number covers: more than a page shows."""
 
@@ -200,8 +201,11 @@ class Reader:
         among = "" if only is None else " AND s.company_id = ANY(:only)"
         return self.rows(NewsRow, _NEWS.format(where=where.get(kind, "") + among), **values, only=list(only or ()))
 
-    def bars(self, company_id: str, start: datetime, stop: datetime) -> list[BarRow]:
-        """Bars that were complete before `stop`, merged to at most 400. Of several intervals the finest that has such bars."""
+    def bars(self, company_id: str, start: datetime, stop: datetime, most: int = POINTS) -> list[BarRow]:
+        """Bars that were complete before `stop`, of several intervals the finest that has such bars.
+
+        More than `most` are merged to ones of a round length, weeks from Monday, which stay the same as time goes on.
+        """
         where = "company_id = :id AND interval = :interval AND available_at > :start AND available_at <= :stop"
         values: dict[str, Any] = {"id": company_id, "start": start, "stop": stop}
         counted = self.dicts(
@@ -215,15 +219,16 @@ class Reader:
         found = counted[0]
         values["interval"] = found["interval"]
         columns = 'start, available_at AS "end", open, high, low, close, volume, ticker, interval'
-        if found["n"] <= POINTS:
+        if found["n"] <= most:
             return self.rows(BarRow, f"SELECT {columns} FROM bar WHERE {where} ORDER BY start", **values)
         span = found["last"] - found["first"]
-        values["step"] = next((step for step in STEPS if span / step < POINTS), STEPS[-1])
-        values["origin"] = found["first"]
+        values["step"] = next((step for step in STEPS if span / step < most), STEPS[-1])
+        values["origin"] = MONDAY
         sql = f"""
         SELECT min(start) AS start, max(available_at) AS "end", (array_agg(open ORDER BY start))[1] AS open,
                max(high) AS high, min(low) AS low, (array_agg(close ORDER BY start DESC))[1] AS close,
-               sum(volume) AS volume, (array_agg(ticker ORDER BY start DESC))[1] AS ticker, min(interval) AS interval
+               sum(volume) AS volume, (array_agg(ticker ORDER BY start DESC))[1] AS ticker, min(interval) AS interval,
+               CAST(:step AS interval) AS merged
         FROM bar WHERE {where} GROUP BY date_bin(:step, start, :origin) ORDER BY 1
         """
         return self.rows(BarRow, sql, **values)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 MILLION = 1_000_000
@@ -94,6 +94,8 @@ class BarRow:
     volume: float
     ticker: str
     interval: str
+    merged: timedelta | None = None
+    """The length that bars were merged to, where they were."""
 
 
 @dataclass(frozen=True)

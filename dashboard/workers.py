@@ -22,6 +22,10 @@ class Worker:
     silent_s: float
     quiet_s: float | None
     """Seconds since it finished a batch."""
+    scores_on: str
+    """Device, number format and batch size of its text model; empty where it scores nothing."""
+    degraded: str
+    """Why that is not what it began with; empty: it is."""
 
 
 def read_workers(namespace: str) -> list[Worker]:
@@ -37,5 +41,7 @@ def read_workers(namespace: str) -> list[Worker]:
         unknown = silent > SILENT_S
         quiet = now - one.progress_at if one.progress_at else None
         state = "unknown" if unknown else one.state
-        found.append(Worker(state, None if unknown else one.lag, one.processed, one.redelivered, silent, quiet))
+        lag, named = None if unknown else one.lag, one.about
+        runs = named.get("scores on", ""), named.get("degraded", "")
+        found.append(Worker(state, lag, one.processed, one.redelivered, silent, quiet, *runs))
     return found

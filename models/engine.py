@@ -59,6 +59,16 @@ class Runtime(Protocol):
         """Library and number format, as reports print it."""
         ...
 
+    @property
+    def batch_size(self) -> int | None:
+        """Rows that one batch has at most, now; None: as many as it is given."""
+        ...
+
+    @property
+    def degraded(self) -> str | None:
+        """Why it computes otherwise than it was asked to, in words; None: it does not."""
+        ...
+
     def features(self, rows: Sequence[Tokens]) -> Array:
         """Means over the text and over the company, float32 (rows, 2, hidden), each row independent of the others."""
         ...
@@ -80,6 +90,13 @@ class TextEngine:
         }
         self.lexical = LexicalHead(artifact.tensors)
         self.hidden = artifact.tensors["topic.weight"].shape[1]
+
+    @property
+    def standing(self) -> dict[str, str]:
+        """What it runs on, in words, as `scores on`; and `degraded`, with why, only where that is not what it began with."""
+        rows = min(self.batch_size, self.runtime.batch_size or self.batch_size)
+        words = {"scores on": f"{self.runtime.name}, batches of {rows}"}
+        return words if self.runtime.degraded is None else {**words, "degraded": self.runtime.degraded}
 
     def score(self, passages: Sequence[Passage]) -> list[TextScore]:
         """Score passages of any length, the empty one included, in the order given."""

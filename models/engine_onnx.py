@@ -26,6 +26,8 @@ class OnnxRuntime:
 
     name = "ONNX Runtime int8"
     step = 1
+    batch_size = None
+    degraded = None
 
     def __init__(self, artifact: Artifact, cache: Path) -> None:
         self._session = session(cached_graph(artifact, cache), threads=1)

@@ -32,7 +32,9 @@ class TorchRuntime:
 
     def __init__(self, artifact: Artifact, device: str, batch_size: int, half: bool | None = None) -> None:
         """Load the weights; `half`: whether to compute in bfloat16 (default: on a GPU)."""
-        self._artifact, self._half = artifact, half
+        self._artifact, self._half, self._asked = artifact, half, batch_size
+        self._lost = ""
+        """Why the GPU is not used any more."""
         self.batch_size = batch_size
         """Rows of one batch: halved each time that the GPU's memory does not suffice."""
         self._serve_on(device)
@@ -47,6 +49,13 @@ class TorchRuntime:
     def name(self) -> str:
         """Library and number format, as reports print it."""
         return f"torch {'bf16 on ' if self._dtype == torch.bfloat16 else 'float32 on '}{self.device.type}"
+
+    @property
+    def degraded(self) -> str | None:
+        """That the GPU's memory did not suffice, or that the GPU was lost; None: neither."""
+        if self._lost:
+            return f"the CPU scores since the GPU was lost: {self._lost}"
+        return None if self.batch_size == self._asked else f"the GPU's memory does not suffice for batches of {self._asked}"
 
     def features(self, rows: Sequence[Tokens]) -> Array:
         """Means over the text and over the company, float32 (rows, 2, hidden).
@@ -70,7 +79,8 @@ class TorchRuntime:
         else:
             # What lies on a lost GPU cannot be copied back: the weights are read again.
             self._serve_on("cpu")
-            log.warning("GPU lost, model goes on with the CPU: %s", str(error).splitlines()[0])
+            self._lost = str(error).partition("\n")[0].partition(". ")[0]
+            log.warning("GPU lost, model goes on with the CPU: %s", self._lost)
 
     def _features(self, rows: Sequence[Tokens]) -> Array:
         empty = [Tokens([0], [0])] * (self.batch_size - len(rows))

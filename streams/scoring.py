@@ -14,7 +14,7 @@ import structlog
 from msgspec import structs
 from sqlalchemy import Connection
 
-from models.engine import Engine, TextScore
+from models.engine import Engine, TextEngine, TextScore
 from squall import records
 from squall.db.minutes import NEVER, Epoch, hold_minutes, open_epochs, version_at
 from squall.records import MILLION, Mention, RecordError, Tick, minute_of
@@ -45,8 +45,14 @@ def parts(context: Context) -> Parts:
     return Parts(
         agents=(Scoring(context, serving, impacts),),
         periodics=periodics,
-        about=lambda: {"text model": serving.model.version, "fused model": impacts.standing(serving.model.version)},
+        about=lambda: about(serving.model, impacts.standing(serving.model.version)),
     )
+
+
+def about(model: Engine, fused: str) -> dict[str, str]:
+    """What a worker's health names of its models: their versions, on what the text model runs, and whether that is degraded."""
+    runs = model.standing if isinstance(model, TextEngine) else {}
+    return {"text model": model.version, **runs, "fused model": fused}
 
 
 class Models(Protocol):

@@ -10,7 +10,7 @@
     own: Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC",
     tz() { return this.zone || this.own; },
     scheme() { return this.theme === "auto" ? (dark.matches ? "dark" : "light") : this.theme; },
-    size() { return innerWidth < 768 ? "narrow" : innerWidth < 1200 ? "medium" : "wide"; },
+    size() { return innerWidth < 768 ? "narrow" : innerWidth < 1200 ? "medium" : innerWidth < 1800 ? "wide" : "huge"; },
     save() {
       write("squall-theme", this.theme);
       write("squall-zone", this.zone);

@@ -9,6 +9,7 @@
   functions.squallFullTime = (value) => (value ? window.squall.format.full(new Date(value)) : "");
   functions.squallLasted = (minutes) => (minutes === null || minutes === undefined ? "still open" : window.squall.format.lasted(minutes));
   functions.squallSurprise = (params) => `${params.value.toFixed(1)} / ${params.data.threshold.toFixed(1)}`;
+  functions.squallWhy = ({ value, data }) => (value.startsWith(`${data.scope}: `) ? value.slice(data.scope.length + 2) : value);
   functions.squallBySeverity = (a, b, one, two) => two.data.rank - one.data.rank;
   functions.squallTheme = (agGrid) =>
     agGrid.themeQuartz.withParams({

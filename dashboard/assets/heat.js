@@ -25,14 +25,23 @@
       }
       head.append(cell);
     }
-    const rows = map.rows.map((row) => {
-      const link = element("a", "scope", row.name);
-      link.href = row.href;
-      const name = element("th", "", link);
-      name.scope = "row";
-      return element("tr", "", name, ...row.cells.map(() => element("td")));
-    });
-    return element("table", "heat", element("thead", "", head), element("tbody", "", ...rows));
+    return element("table", "heat", element("thead", "", head), element("tbody"));
+  }
+  function line({ name, href, cells }) {
+    const link = element("a", "scope", name);
+    link.href = href;
+    const head = element("th", "", link);
+    head.scope = "row";
+    const made = element("tr", "", head, ...cells.map(() => element("td")));
+    made.dataset.row = href;
+    return made;
+  }
+  /* Rows stay where they are while time goes on; another range, or the page anew, ranks them again. */
+  function keepOrder(map, lines) {
+    const old = squall.heat, goesOn = old && old.step === map.step && old.heads.slice(0, 2).some(([at]) => at === map.heads[0][0]);
+    if (!goesOn) return;
+    const place = ({ href }) => { const at = lines.findIndex((one) => one.dataset.row === href); return at < 0 ? lines.length : at; };
+    map.rows.sort((one, other) => place(one) - place(other));
   }
   function paint(cell, value, opened, old, model) {
     const [classes, mean] = value === 0 ? ["none"] : value === 1 ? ["silent"] : value;
@@ -44,13 +53,19 @@
   }
   squall.drawHeat = function (box, map) {
     if (!box || !map) return;
+    const table = box.querySelector("table"), lines = table ? [...table.tBodies[0].rows] : [];
+    keepOrder(map, lines);
     squall.heat = map;
-    if (!map.rows.length) { shape = ""; box.replaceChildren(empty()); return; }
-    const wanted = JSON.stringify([map.heads, map.rows.map((row) => [row.name, row.cells.length])]);
-    if (wanted !== shape || !box.firstElementChild) { shape = wanted; box.replaceChildren(frame(map)); }
-    const rows = box.querySelector("tbody").rows;
-    map.rows.forEach((row, at) => row.cells.forEach((value, column) =>
-      paint(rows[at].cells[column + 1], value, row.opened[column], ...map.heads[column].slice(3))));
+    if (!map.rows.length) { box.replaceChildren(empty()); return; }
+    const wanted = JSON.stringify([map.heads, map.rows[0].cells.length]);
+    if (wanted !== shape || !table) { shape = wanted; lines.length = 0; box.replaceChildren(frame(map)); }
+    const body = box.querySelector("tbody");
+    map.rows.forEach((row, at) => {
+      const shown = lines.find((one) => one.dataset.row === row.href) || line(row);
+      if (body.rows[at] !== shown) body.insertBefore(shown, body.rows[at] || null);
+      row.cells.forEach((value, column) => paint(shown.cells[column + 1], value, row.opened[column], ...map.heads[column].slice(3)));
+    });
+    while (body.rows.length > map.rows.length) body.lastElementChild.remove();
   };
 
   function explain(cell) {

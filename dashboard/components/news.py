@@ -10,7 +10,6 @@ from dashboard.formats import FALL, share, web_link
 from dashboard.rows import MILLION, NewsRow
 from dashboard.scopes import Names, scope_path
 
-SIZES = ("narrow", "medium", "wide")
 TALL = {"height": "var(--tall)", "width": "100%"}
 """The style sheet says how tall; components of Dash write a height of their own otherwise."""
 GRID = {

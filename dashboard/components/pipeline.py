@@ -47,6 +47,7 @@ def workers_table(rows: Sequence[Worker]) -> Any:
         [
             "",
             "State",
+            ("Scores on", "Library, number format, device and batch size of the text model"),
             (">Lag", "Messages that it has not acknowledged"),
             (">Processed", "Messages since its start"),
             (">Twice", "Messages that came again after a crash"),
@@ -54,8 +55,9 @@ def workers_table(rows: Sequence[Worker]) -> Any:
         ],
         [
             [
-                f"Worker {number}",
-                f"unknown: silent for {formats.lasting(row.silent_s)}" if row.lag is None else pretty(row.state),
+                html.Span(f"Worker {number}", className="whole"),
+                _worker_state(row),
+                row.scores_on,
                 formats.count(row.lag),
                 formats.count(row.processed),
                 formats.count(row.redelivered),
@@ -64,6 +66,14 @@ def workers_table(rows: Sequence[Worker]) -> Any:
             for number, row in enumerate(rows, 1)
         ],
     )
+
+
+def _worker_state(row: Worker) -> Any:
+    if row.lag is None:
+        return f"unknown: silent for {formats.lasting(row.silent_s)}"
+    if not row.degraded:
+        return pretty(row.state)
+    return [pretty(row.state), html.Div(f"▲ degraded: {row.degraded}", className="trouble")]
 
 
 def outbox_table(rows: Sequence[OutboxRow]) -> Any:

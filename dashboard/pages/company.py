@@ -18,12 +18,14 @@ from dashboard.components.panels import code, empty, page, panel, stacks
 from dashboard.components.span import span_control
 from dashboard.components.words import words_panel
 from dashboard.context import Context, Stretch, asked, first_range, limit_to, span_of, stretch, viewer
-from dashboard.ranges import buckets, zone_label
+from dashboard.ranges import POINTS, buckets, zone_label
 from dashboard.reads.movers import tones, topics_of
 from dashboard.rows import NewsRow
 from dashboard.scopes import MARKET, Names, company_scope, scope_path
 
 BUCKETS = 48
+NARROW_BARS = 64
+"""On a phone more candles are lines of 3 px."""
 NEWS = 200
 LONG_BAR = timedelta(hours=5)
 """Daily bars are longer: a range of a few of them shows nothing."""
@@ -274,7 +276,8 @@ def _data(context: Context, scope: str, preset: str, until: str | None) -> figur
     now = span[1]
     window = buckets(now, span_of(preset), BUCKETS, view.zone)
     kind, _, name = scope.partition(":")
-    bars = reader.bars(name, window.start, now) if kind == "company" else []
+    most = NARROW_BARS if view.size == "narrow" else POINTS
+    bars = reader.bars(name, window.start, now, most) if kind == "company" else []
     no_price = ""
     if kind == "company" and not bars:
         last = reader.last_bar(name, now)

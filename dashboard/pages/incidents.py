@@ -203,7 +203,15 @@ def _grid(rows: Sequence[IncidentRow], names: Names, size: str, chosen: str) -> 
             "tooltipValueGetter": {"function": "squallFullTime(params.value)"},
         },
         {"field": "lasted", "headerName": "Lasted", **number, "valueFormatter": {"function": "squallLasted(params.value)"}},
-        {"field": "summary", "headerName": "Summary", "hide": True},
+        {
+            "field": "summary",
+            "headerName": "Why",
+            "minWidth": 240,
+            "flex": 6,
+            "tooltipField": "summary",
+            "valueFormatter": {"function": "squallWhy(params)"},
+            "hide": size != "huge",
+        },
     ]
     narrow = [
         {

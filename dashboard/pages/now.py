@@ -4,8 +4,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import Dash, Input, Output, html
+from dash import Dash, Input, Output, State, dcc, html
 
+from dashboard import still
 from dashboard.clientside import attributes, clientside
 from dashboard.components.heat import heat_box, heat_map
 from dashboard.components.incidents import open_list, verdict
@@ -43,19 +44,19 @@ def render(context: Context, search: str | None) -> Any:
         id="now-moved", data=[TURNED, "Against the price"], value=TURNED, size="xs", **attributes(aria_label="Which movers")
     )
     names = context.reader.names()
+    moved, speaking = _movers(context, now, TURNED), _sources(context)
     tape = news_grid("tape", _tape(context, now), names, viewer().size, with_company=True)
     return page(
         [
+            dcc.Store(id="now-seen", data=still.marks([moved, speaking])),
             html.H1(title, id="now-verdict", className="verdict"),
             html.Div(
                 [
                     *stacks(
                         [
                             panel("Open incidents", _incidents(context), name="incidents", note="surprise / alarm line"),
-                            panel(
-                                "Movers", html.Div(_movers(context, now, TURNED), id="now-movers"), name="movers", aside=choice
-                            ),
-                            panel("Sources", html.Div(_sources(context), id="now-sources"), name="now-sources"),
+                            panel("Movers", html.Div(moved, id="now-movers"), name="movers", aside=choice),
+                            panel("Sources", html.Div(speaking, id="now-sources"), name="now-sources"),
                         ],
                         [panel("Mood", heat_box(cells), name="mood", aside=ranges, note=html.Span(step, id="now-step"))],
                     ),
@@ -100,13 +101,16 @@ def register(app: Dash, context: Context) -> None:
     @app.callback(
         Output("now-movers", "children"),
         Output("now-sources", "children"),
+        Output("now-seen", "data"),
         Input("rev-tick", "data"),
         Input("now-moved", "value"),
+        State("now-seen", "data"),
         prevent_initial_call=True,
     )
-    def moved(_tick: Any, kind: str) -> tuple[Any, Any]:
+    def moved(_tick: Any, kind: str, seen: list[str] | None) -> tuple[Any, ...]:
         now = context.reader.clock()
-        return _movers(context, now, kind) if now else None, _sources(context)
+        parts, seen = still.changed([_movers(context, now, kind) if now else None, _sources(context)], seen)
+        return (*parts, seen)
 
     clientside(app, "heat", Input("now-cells", "data"))
     clientside(app, "range", Input("now-range", "value"))

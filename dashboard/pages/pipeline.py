@@ -7,7 +7,7 @@ from typing import Any
 import dash_mantine_components as dmc
 from dash import ALL, MATCH, Dash, Input, Output, State, ctx, dcc, html, no_update
 
-from dashboard import formats
+from dashboard import formats, still
 from dashboard.access import needs
 from dashboard.clientside import clientside
 from dashboard.components import marks
@@ -42,7 +42,7 @@ def render(context: Context, search: str | None) -> Any:
     live = _live(context, now)
     return page(
         [
-            dcc.Store(id="dead-seen", data=live[-1]),
+            dcc.Store(id="flow-seen", data=still.marks(live)),
             dcc.Store(id="redrive-key"),
             html.Div([html.H1("Pipeline")], className="page-head"),
             html.Div(live[0], id="flow-tiles"),
@@ -97,14 +97,14 @@ def register(app: Dash, context: Context) -> None:
         Output("flow-sources", "children"),
         Output("flow-lines", "children"),
         Output("flow-dead", "children"),
-        Output("dead-seen", "data"),
+        Output("flow-seen", "data"),
         Input("rev-tick", "data"),
-        State("dead-seen", "data"),
+        State("flow-seen", "data"),
         prevent_initial_call=True,
     )
-    def refresh(_tick: Any, seen: str) -> tuple[Any, ...]:
-        found = _live(context, context.reader.clock())
-        return (*found[:6], no_update if found[7] == seen else found[6], found[7])
+    def refresh(_tick: Any, seen: list[str] | None) -> tuple[Any, ...]:
+        parts, seen = still.changed(_live(context, context.reader.clock()), seen)
+        return (*parts, seen)
 
     @app.callback(
         Output("flow", "figure"),
@@ -162,14 +162,14 @@ def register(app: Dash, context: Context) -> None:
             return False, no_update
         with context.changing("redrive", subject=one.reason, what="redrive", stage=one.stage, letters=one.waiting) as connection:
             reads.ask_redrive(connection, one, actor())
-        return False, _dead(context)[0]
+        return False, _dead(context)
 
     clientside(app, "close", Output("redrive-ask", "opened", allow_duplicate=True), Input("redrive-no", "n_clicks"))
     clientside(app, "range", Input("flow-range", "value"))
 
 
 def _live(context: Context, now: datetime | None) -> tuple[Any, ...]:
-    """Tiles, partitions, workers, notifications, sources, alarm lines, dead letters, and a mark of these."""
+    """Tiles, partitions, workers, notifications, sources, alarm lines, dead letters."""
     reader = context.reader
     parts = reads.partitions(reader)
     took = reads.latency(reader)
@@ -187,7 +187,6 @@ def _live(context: Context, now: datetime | None) -> tuple[Any, ...]:
         ("Dead letters", formats.count(reads.dead_letters(reader)), "Of the last 7 days, not sent again"),
         ("Sources in trouble", f"{len(late)} of {len(speaking)}", "Whose last attempt failed"),
     ]
-    dead, mark = _dead(context)
     decided = reads.decided(reader)
     return (
         tiles(figures),
@@ -196,8 +195,7 @@ def _live(context: Context, now: datetime | None) -> tuple[Any, ...]:
         outbox_table(waiting),
         sources_table(speaking),
         lines_panel(reads.lines(reader, get_settings().detection)),
-        dead,
-        mark,
+        _dead(context),
     )
 
 
@@ -209,12 +207,12 @@ def _reason(context: Context, key: str) -> reads.Reason | None:
     return next((one for one in reads.reasons(context.reader) if _key(one) == key), None)
 
 
-def _dead(context: Context) -> tuple[Any, str]:
+def _dead(context: Context) -> Any:
     rows = reads.reasons(context.reader)
     if not rows:
         hint = ["What cannot be processed comes here with its reason. Also: ", code("squall deadletters list")]
-        return empty("None in 7 days.", hint), ""
-    return [_item(row) for row in rows], repr(rows)
+        return empty("None in 7 days.", hint)
+    return [_item(row) for row in rows]
 
 
 def _item(row: reads.Reason) -> Any:

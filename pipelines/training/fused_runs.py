@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,8 +22,6 @@ from pipelines.training.train_fused import SUMMARY, FusedTrainer
 
 Array = np.ndarray[Any, Any]
 Report = Callable[[str, int, int], None]
-
-LOG_EVERY_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,36 +88,3 @@ def train_all(
             trainer.write_predictions()
             left.remove(run)
     return left
-
-
-@contextmanager
-def progress_bars() -> Iterator[Report]:
-    """A bar for the present phase with the time that is left on a terminal; in a log file a line now and then and at its end."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console()
-    if not console.is_terminal:
-        told = time.monotonic()
-
-        def write(phase: str, done: int, total: int) -> None:
-            nonlocal told
-            if done == total or time.monotonic() - told > LOG_EVERY_S:
-                told = time.monotonic()
-                print(f"{phase}  {done}/{total}", flush=True)
-
-        yield write
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as bars:
-        bar = bars.add_task("", visible=False)
-        shown = ""
-
-        def show(phase: str, done: int, total: int) -> None:
-            nonlocal shown
-            if phase != shown:
-                shown = phase
-                bars.reset(bar, total=total, description=phase, visible=True)
-            bars.update(bar, completed=done)
-
-        yield show

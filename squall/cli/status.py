@@ -85,7 +85,7 @@ def _show(about: dict[str, Any]) -> None:
     from rich.table import Table
 
     console = Console(soft_wrap=True)
-    console.print(f"[bold]{'all is well' if about['healthy'] else 'not all is well'}[/], supervisor process {about['pid']}")
+    console.print(f"[bold]{_verdict(about)}[/], supervisor process {about['pid']}")
     console.print(f"broker     {about['broker']} ({about['broker_kind']})", highlight=False)
     console.print(f"database   {about['database_url']}", highlight=False)
     console.print(f"dashboard  {about['dashboard'] or 'none'}", highlight=False)
@@ -101,8 +101,20 @@ def _show(about: dict[str, Any]) -> None:
         console.print(f"alarm line of {family}: {words}", highlight=False)
 
 
+def _verdict(about: dict[str, Any]) -> str:
+    if not about["healthy"]:
+        return "not all is well"
+    return "all runs, some of it degraded" if any(_named(one, "degraded") for one in about["processes"]) else "all is well"
+
+
+def _named(process: dict[str, Any], name: str) -> str:
+    return str(((process.get("health") or {}).get("about") or {}).get(name, ""))
+
+
 def _says(process: dict[str, Any]) -> str:
     said = process.get("health")
     if not said:
         return str(process["reason"])
-    return f"{said['state']}, {said['processed']} processed, lag {said['lag']}"
+    words = [f"{said['state']}, {said['processed']} processed, lag {said['lag']}"]
+    words += [f"{name} {line}" for name in ("scores on", "degraded") if (line := _named(process, name))]
+    return "; ".join(words)

@@ -97,7 +97,7 @@ def text(
     from pipelines.learning.champion import champion_folder
     from pipelines.learning.dataset import load_frozen
     from pipelines.training.datasets import load_text_data
-    from pipelines.training.fused_runs import progress_bars
+    from pipelines.training.progress import progress_report
     from pipelines.training.recipe import CONTINUED, DISTILLED, Recipe
     from pipelines.training.teaching import lesson
     from pipelines.training.train_text import CHECKPOINT, Trainer
@@ -125,7 +125,7 @@ def text(
         "vary": vary,
     }
     recipe = Recipe(seed=seed, **usual | {name: value for name, value in given.items() if value is not None})
-    with progress_bars() as told:
+    with progress_report() as told:
         learnt, recipe, begin, answers = lesson(data, recipe, settings, start, teacher or (), told)
     trainer = Trainer(learnt, recipe, folder, choose_device(settings.model.device), begin, answers)
     if resume or (begun and (folder / CHECKPOINT).is_file()):
@@ -220,8 +220,8 @@ def chart(
     from pipelines.training.evaluate_charts import write_chart_predictions
     from pipelines.training.export_chart import export_chart
     from pipelines.training.fused_config import DEFAULT, read_config
-    from pipelines.training.fused_runs import progress_bars
     from pipelines.training.pretrain import pretrained
+    from pipelines.training.progress import progress_report
     from pipelines.training.stocknet import load_stocknet
 
     settings = get_settings()
@@ -229,7 +229,7 @@ def chart(
     folder = out or settings.home / "train" / "chart"
     torch.set_num_threads(settings.model.threads or os.cpu_count() or 1)
     data, recipe = load_stocknet(settings.data_dir), chosen.recipe()
-    with progress_bars() as report:
+    with progress_report() as report:
         encoders, _ = pretrained(data, recipe, settings.home / "cache" / "fused", report)
     write_chart_predictions(encoders.chart, data, recipe.before, chosen.charts, folder)
     reader = export_chart(encoders.chart, data, recipe, folder, folder)
@@ -261,8 +261,8 @@ def fused(
     from pipelines.training.evaluate_fused import figures, read_predictions
     from pipelines.training.export_fused import export_fused
     from pipelines.training.fused_config import DEFAULT, read_config
-    from pipelines.training.fused_runs import prepare, progress_bars, train_all
-    from pipelines.training.progress import stop_on_signal
+    from pipelines.training.fused_runs import prepare, train_all
+    from pipelines.training.progress import progress_report, stop_on_signal
 
     settings = get_settings()
     chosen = read_config(config or DEFAULT)
@@ -274,7 +274,7 @@ def fused(
     engine = load_engine(settings)
     stop = threading.Event()
     stop_on_signal(stop)
-    with progress_bars() as report:
+    with progress_report() as report:
         material = prepare(settings.data_dir, engine, chosen, settings.home / "cache" / "fused", report)
         if not (folder / CHARTS).is_file():
             write_chart_predictions(material.encoders.chart, material.data, chosen.recipe().before, chosen.charts, folder)

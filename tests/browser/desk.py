@@ -53,4 +53,6 @@ def pipeline(engine: Engine) -> None:
 def worker(home: Path) -> None:
     """A health file from the time to come, so that it stays fresh for as long as the tests run."""
     said = {"pid": 4711, "at": time.time() + 86400, "state": "running", "lag": 12, "processed": 48210, "redelivered": 256}
-    write_json(home / "run" / "demo" / "worker-4711.json", said | {"progress_at": time.time() - 1})
+    about = {"scores on": "torch bf16 on cuda, batches of 8"}
+    about["degraded"] = "the GPU's memory does not suffice for batches of 32"
+    write_json(home / "run" / "demo" / "worker-4711.json", said | {"progress_at": time.time() - 1, "about": about})

@@ -3,6 +3,7 @@
 import json
 import os
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -172,6 +173,15 @@ def test_390_px_shows_the_first_incident_and_two_line_rows(visit: Visit) -> None
     expect(page.locator("#incident-grid")).to_be_visible()
 
 
+def test_a_wide_list_of_incidents_says_why(visit: Visit) -> None:
+    first = "#incident-grid .ag-row[row-index='0']"
+    page = visit("/incidents", width=2560, height=1300).page
+    expect(page.locator(f"{first} [col-id=summary]")).to_have_text("7 negative stories in 6 h, weight 4.1 where 0.3 was expected")
+    page.set_viewport_size({"width": 1280, "height": 900})
+    expect(page.locator(f"{first} [col-id=scope]")).to_have_text("Apple")
+    expect(page.locator(f"{first} [col-id=summary]")).to_have_count(0)
+
+
 def test_incidents_are_filtered_and_the_address_says_so(visit: Visit) -> None:
     watched = visit("/incidents")
     page = watched.page
@@ -200,6 +210,19 @@ def test_chart_has_one_time_axis_and_incidents_in_a_lane(visit: Visit) -> None:
     assert last < "2013-01-25", "a bar that was not complete at the replay's time is shown"
     expect(page.locator(".panel-received img")).to_be_visible()
     assert page.evaluate("() => document.querySelector('.panel-received img').naturalWidth") == 224
+
+
+def test_a_phone_shows_half_a_year_in_weeks(visit: Visit) -> None:
+    page = visit("/company/apple?from=-6m", width=390, height=844).page
+    settled(page)
+    expect(page.locator("#chart .annotation-text")).to_contain_text("One candle: 7 days")
+    shown = page.evaluate("() => document.querySelector('#chart .js-plotly-plot').data.slice(0, 2).map(trace => trace.x)")
+    assert 20 < len(shown[0]) < 30
+    assert len(shown[1]) <= 18
+    places = page.locator("#chart .cartesianlayer .xy .scatterlayer .points path").evaluate_all(
+        "marks => marks.map(mark => mark.getBoundingClientRect()).map(box => [box.left, box.right]).sort((a, b) => a[0] - b[0])"
+    )
+    assert all(one[1] <= two[0] + 1 for one, two in pairwise(places))
 
 
 def test_picker_leads_to_other_scopes(visit: Visit) -> None:

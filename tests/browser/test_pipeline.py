@@ -18,6 +18,8 @@ def test_it_says_how_work_flows(visit: Visit) -> None:
     expect(tiles).to_contain_text("2.")
     expect(page.locator("#flow-partitions tbody tr")).to_have_count(3)
     expect(page.locator("#flow-workers")).to_contain_text("48,210")
+    expect(page.locator("#flow-workers")).to_contain_text("▲ degraded: the GPU's memory does not suffice for batches of 32")
+    expect(page.locator("#flow-workers")).to_contain_text("torch bf16 on cuda, batches of 8")
     expect(page.locator("#flow-sources tbody tr").first).to_contain_text("▲ 503 Service Unavailable")
     page.locator("#flow .barlayer .point").first.wait_for(state="attached")
     page.locator("#flow-range").get_by_text("5d", exact=True).click()

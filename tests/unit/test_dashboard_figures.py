@@ -1,5 +1,6 @@
 """The chart as data: what is shown where, and what never is."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -58,7 +59,7 @@ def incident() -> IncidentRow:
     )
 
 
-def drawn(**more: Any) -> dict[str, Any]:
+def drawn(narrow: bool = False, **more: Any) -> dict[str, Any]:
     parts: dict[str, Any] = {
         "bars": [bar(22), bar(23)],
         "moods": [mood(WINDOW.start)],
@@ -66,7 +67,7 @@ def drawn(**more: Any) -> dict[str, Any]:
         "incidents": [incident()],
     }
     data = figures.ChartData(WINDOW, now=NOW, no_price="No price since 3 Jan", **{**parts, **more})
-    return figures.chart(data, LIGHT, UTC_ZONE, NAMES, "r", narrow=False)
+    return figures.chart(data, LIGHT, UTC_ZONE, NAMES, "r", narrow=narrow)
 
 
 def test_all_panes_share_one_time_axis() -> None:
@@ -84,6 +85,18 @@ def test_headlines_reach_the_chart_escaped_and_once_a_story() -> None:
     assert len(texts) == 2
     assert all("<" not in text for text in texts)
     assert "&lt;a href=" in "".join(texts)
+
+
+def test_on_a_phone_the_strongest_stories_stand_apart_and_merged_candles_say_so() -> None:
+    rows = [replace(news(f"Story {number}", number, 100_000 + number), story_id=f"s{number}") for number in range(1, 119)]
+    xs = sorted(datetime.fromisoformat(x) for x in drawn(news=rows, narrow=True)["data"][1]["x"])
+    gaps = [two - one for one, two in pairwise(xs)]
+    assert len(xs) > figures.ABREAST / 2
+    assert min(gaps) >= (WINDOW.end - WINDOW.start) / figures.ABREAST
+    assert len(drawn(news=rows)["data"][1]["x"]) == figures.MARKERS
+    weeks = [replace(one, merged=timedelta(days=7)) for one in (bar(14), bar(21))]
+    words = [note["text"] for note in drawn(bars=weeks, narrow=True)["layout"]["annotations"]]
+    assert words == ["One candle: 7 days"]
 
 
 def test_a_mood_of_few_is_hatched_and_its_colour_is_that_of_the_step() -> None:
