@@ -46,6 +46,8 @@ class PriceMoves:
         self._connection = connection
         self._span = {"after": after - HISTORY, "until": until + timedelta(minutes=1)}
         self._known: dict[str, Known] = {}
+        self._moves: dict[tuple[str, int, int], float | None] = {}
+        """By company, and how many closes were known, and a day before."""
 
     def move(self, scope: str, minute: int) -> float | None:
         """The move since the last daily close that was known 24 hours before, in standard deviations of daily moves.
@@ -61,7 +63,10 @@ class PriceMoves:
         if newest == 0 or at - known.all_at[newest - 1] > STALE:
             return None
         before = bisect_right(known.daily_at, at - DAY)
-        return price_move(known.daily[max(0, before - SESSIONS) : before], known.all[newest - 1])
+        key = company, newest, before
+        if key not in self._moves:
+            self._moves[key] = price_move(known.daily[max(0, before - SESSIONS) : before], known.all[newest - 1])
+        return self._moves[key]
 
     def _read(self, company: str) -> Known:
         rows = self._connection.exec_driver_sql(_BARS, {"company": company} | self._span).all()
