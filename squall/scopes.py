@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from squall.companies import SECTORS
@@ -39,6 +40,7 @@ def topic_scope(topic: str) -> str:
     return f"topic:{topic}"
 
 
+@lru_cache(maxsize=65536)
 def parse_scope(scope: str) -> Scope:
     """The parts of a scope.
 

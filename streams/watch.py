@@ -130,7 +130,8 @@ class Watcher:
             def stories(scope: str, minute: int, window: int) -> tuple[Evidence, ...]:
                 return read_stories(connection, scope, at_minute(minute) + MINUTE, window * MINUTE)
 
-            steps += watch.run(arrivals, minute_number(until), stories, self._gauge(PriceMoves(connection, cursor, until)))
+            prices = PriceMoves(connection, cursor, until, {scope for arrived in arrivals.values() for scope in arrived})
+            steps += watch.run(arrivals, minute_number(until), stories, self._gauge(prices))
             if steps:
                 IncidentWriter(connection, self._settings, rules, sectors).write(steps)
             detector_store.add_decided(connection, arrivals)

@@ -14,6 +14,7 @@ from squall.scopes import company_scope
 from squall.settings import DetectionSettings
 from streams.logic.calibration import play_null
 from streams.logic.detection import Arrival
+from streams.logic.past import Past
 from streams.logic.surge_detector import SurgeDetector
 
 BUDGETS = (0.1, 1.0, 10.0)
@@ -60,7 +61,7 @@ def budgets_kept(nulls: Sequence[Scores], history: Series, scopes: int, days: in
         history: what the lines are calibrated on, as the product does it: other data than the nulls are of.
     """
     kept = []
-    null = play_null(list(minutes_of(history, ROW)), DetectionSettings(), np.random.default_rng(7))["companies"]
+    null = play_null(Past(minutes_of(history, ROW)), DetectionSettings(), np.random.default_rng(7))["companies"]
     for budget in BUDGETS:
         found = null.measured(budget)
         bound, moved = own_line(scopes, budget), found.value if found else 0.0

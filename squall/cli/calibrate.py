@@ -10,13 +10,9 @@ from squall.errors import SKIPPED, UserError
 from squall.settings import DetectionSettings, get_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from squall.db.calibrations import Calibration
     from squall.settings import Settings
-    from streams.logic.detection import Arrival
-
-    History = list[tuple[int, Mapping[str, Arrival]]]
+    from streams.logic.past import Past
 
 CHUNK_ROWS = 20_000
 SEED = 1
@@ -105,15 +101,16 @@ def _measure(settings: "Settings", days: int) -> "list[Calibration]":
     return found
 
 
-def _read(settings: "Settings", days: int) -> "tuple[History, datetime, datetime]":
+def _read(settings: "Settings", days: int) -> "tuple[Past, datetime, datetime]":
     """What the last days brought, and from when to when that was."""
     from squall.cli.reading import reading
     from squall.db.minutes import NEVER, read_cursor
     from squall.db.rules import newest_rules
     from streams.detector_store import read_arrivals
+    from streams.logic.past import Past
     from streams.watch import ALWAYS
 
-    history: History = []
+    history = Past()
     with reading(settings) as connection:
         end = read_cursor(connection)
         if end == NEVER:
@@ -123,7 +120,7 @@ def _read(settings: "Settings", days: int) -> "tuple[History, datetime, datetime
         first = after = end.astimezone(UTC) - timedelta(days=days)
         while after < end:
             arrivals, after = read_arrivals(connection, kinds, after, end, CHUNK_ROWS)
-            history += arrivals.items()
+            history.add(arrivals.items())
     return history, first, end
 
 

@@ -5,9 +5,7 @@ burstier than was expected may pass it. So the detector is played over the histo
 what is left of surges is what scopes have by chance and within a day, and its incidents count as false.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from collections.abc import Iterable
 from functools import cache
 from itertools import pairwise
 from math import ceil, exp, log10, sqrt
@@ -17,15 +15,12 @@ import numpy as np
 
 from squall.lines import FAMILIES, Family, Line, Lines, family_of
 from squall.scopes import parse_scope
-from squall.sessions import week_slots
 from squall.settings import DetectionSettings
-from streams.logic.detection import Arrival
 from streams.logic.e_detector import FADING
 from streams.logic.expectation import DAY, HOUR
+from streams.logic.past import Past
 from streams.logic.surge_detector import SurgeDetector
 
-History = Sequence[tuple[int, Mapping[str, Arrival]]]
-"""What minutes since 1970 brought to scopes, minutes ascending."""
 PERMUTATIONS = 4
 HOLD = 6 * HOUR
 """An incident is open until its scope has stayed below the line for so long; only then another may open."""
@@ -35,27 +30,6 @@ CAUTION = 1.645
 """Standard errors of that number by which less is allowed: other weeks have other chances, and the budget is to hold there."""
 LEAST_LINE = ceil(-100 * log10(1 - exp(-FADING))) / 100
 """No line stands lower: R of a quiet scope comes to rest below that."""
-_EPOCH = date(1970, 1, 1).toordinal()
-# Monday's slots come first, and a holiday counts as a Sunday.
-_NOON, _SATURDAY = 12, 5 * 24
-
-
-def day_permuted(history: History, rng: np.random.Generator, exchange: str) -> History:
-    """The same days of each company in another order, days with and without a session among themselves."""
-    days = np.arange(history[0][0] // DAY, history[-1][0] // DAY + 1)
-    working = np.array([week_slots(date.fromordinal(_EPOCH + int(day)), exchange)[_NOON] < _SATURDAY for day in days])
-    places: dict[str, dict[int, int]] = {}
-    for scope in sorted({scope for _, arrivals in history for scope in arrivals}):
-        moved = places[scope] = {}
-        for kind in (True, False):
-            some = days[working == kind]
-            moved.update(zip(some.tolist(), rng.permutation(some).tolist(), strict=True))
-    minutes: defaultdict[int, dict[str, Arrival]] = defaultdict(dict)
-    for minute, arrivals in history:
-        day, rest = divmod(minute, DAY)
-        for scope, arrival in arrivals.items():
-            minutes[places[scope][day] * DAY + rest][scope] = arrival
-    return sorted(minutes.items())
 
 
 class Measured(NamedTuple):
@@ -73,7 +47,7 @@ class Null(NamedTuple):
     """What the detector says of the permuted history of a family."""
 
     found: list[tuple[int, str, int, float]]
-    """Permutation, scope, minute and surprise of all minutes that may open an incident."""
+    """Permutation, scope, minute and surprise of all minutes that may open an incident at any line."""
     days: int
     """Judged days of all permutations together."""
     bound: float
@@ -95,27 +69,24 @@ def days_needed(settings: DetectionSettings, budget: float) -> tuple[int, int]:
     return taught + ceil(LEAST_FALSE / budget), taught
 
 
-def play_null(history: History, settings: DetectionSettings, rng: np.random.Generator) -> dict[Family, Null]:
+def play_null(history: Past, settings: DetectionSettings, rng: np.random.Generator) -> dict[Family, Null]:
     """Play permutations of a history. The weeks that a baseline needs are played, and judged only after.
 
     Days that brought nothing to a family are not judged for it: nobody was listening.
     """
-    first = history[0][0] // DAY + settings.baseline_days + settings.guard_days + 1 if history else 0
-    heard: dict[Family, set[int]] = {family: set() for family in FAMILIES}
-    for minute, arrivals in history:
-        if minute // DAY >= first:
-            for family in {_family(scope) for scope in arrivals}:
-                heard[family].add(minute // DAY)
+    heard = history.heard()
+    first = min((days[0] for days in heard.values() if days), default=0) + settings.baseline_days + settings.guard_days + 1
+    judged = {family: sum(day >= first for day in days) for family, days in heard.items()}
     found: dict[Family, list[tuple[int, str, int, float]]] = {family: [] for family in FAMILIES}
     bound: dict[Family, float] = dict.fromkeys(FAMILIES, 0.0)
-    for number in range(PERMUTATIONS if any(heard.values()) else 0):
+    for number in range(PERMUTATIONS if any(judged.values()) else 0):
         detector = SurgeDetector(settings, Lines(Line(1.0), Line(1.0)))
-        for minute, arrivals in day_permuted(history, rng, settings.exchange):
+        for minute, arrivals in history.permuted(rng, settings.exchange):
             for one in detector.step(minute, arrivals):
-                if minute >= first * DAY and one.share_up:
+                if minute >= first * DAY and one.share_up and one.surprise >= LEAST_LINE:
                     found[_family(one.scope)].append((number, one.scope, one.minute, one.surprise))
         bound = {"companies": detector.line("company"), "wider": detector.line("market")}
-    return {family: Null(found[family], len(heard[family]) * PERMUTATIONS, bound[family]) for family in FAMILIES}
+    return {family: Null(found[family], judged[family] * PERMUTATIONS, bound[family]) for family in FAMILIES}
 
 
 @cache

@@ -56,6 +56,8 @@ class Watch:
         self._minute = -1
         self._silences: tuple[SilenceSpan, ...] = ()
         self._steps: list[Step] = []
+        self._updates: dict[Key, Step] = {}
+        """The last step of each incident, where that only updated it."""
         self._gauge: Gauge = no_gauge
         self._silence = min((rule.silence for rule in rules.rules if rule.silence is not None), default=None)
         """The lowest level of silence that a rule goes by."""
@@ -88,15 +90,17 @@ class Watch:
     def run(self, arrivals: Mapping[int, Mapping[str, Any]], until: int, stories: Stories, gauge: Gauge = no_gauge) -> list[Step]:
         """Decide all minutes up to `until`, in order; minutes in which nothing can change are passed over.
 
+        Of the minutes that only updated an incident, the last one is told, last, unless something else became of it after that.
+
         Args:
             arrivals: what each minute brought by scope, the minutes ascending, all later than those decided before.
         """
-        self._steps, self._gauge = [], gauge
+        self._steps, self._updates, self._gauge = [], {}, gauge
         for minute, arrived in arrivals.items():
             self._pass_until(minute - 1, stories)
             self._decide(minute, arrived, stories)
         self._pass_until(until, stories)
-        return self._steps
+        return [*self._steps, *self._updates.values()]
 
     def _pass_until(self, until: int, stories: Stories) -> None:
         while self._minute < until:
@@ -114,10 +118,7 @@ class Watch:
     def _decide(self, minute: int, arrived: Mapping[str, Any], stories: Stories) -> None:
         self._minute = minute
         watched = {scope for _, scope in self._open}
-        if arrived:
-            signals = list(self._detector.step(minute, arrived, watched))
-        else:
-            signals = [self._detector.at(scope, minute) for scope in watched]
+        signals = list(self._detector.step(minute, arrived, watched))
         silent: set[str] = set()
         if self._silence is not None and minute == _hours_end(minute):
             silent.update(self._detector.silent(minute, self._silence))
@@ -270,8 +271,13 @@ class Watch:
         self._recent[key] = resolved
 
     def _keep(self, step: Step) -> None:
-        self._open[step.incident.rule, step.incident.scope] = step.incident
-        self._steps.append(step)
+        key = step.incident.rule, step.incident.scope
+        self._open[key] = step.incident
+        if step.kind == "updated":
+            self._updates[key] = step
+        else:
+            self._updates.pop(key, None)
+            self._steps.append(step)
 
 
 def _since(since: int | None, holds: bool, minute: int) -> int | None:

@@ -49,32 +49,38 @@ class Moods:
         self._days_kept = settings.baseline_days + self._guard
         self._hours: Book = {}
         self._days: Book = {}
+        self._said: dict[str, tuple[int, float | None, float | None]] = {}
+        """Hour, and what was said in it, of scopes that nothing has come to since."""
 
     def take(self, minute: int, arrivals: Mapping[str, Arrival]) -> None:
         """Take in a minute, later than all before."""
         hour, day = minute // HOUR, minute // (HOUR * HOURS)
         for scope, one in arrivals.items():
             if one.items:
+                self._said.pop(scope, None)
                 new = Tally(one.items, one.positive - one.negative, one.squares, one.topics)
                 _add(self._hours, scope, hour, new, hour - RECENT_HOURS)
                 _add(self._days, scope, day, new, day - self._days_kept)
 
     def mood_change(self, scope: str, minute: int) -> float | None:
         """How far the tone of the last day stands above its past, in standard errors; None: too little is known."""
-        recent, past = self._both(scope, minute)
-        return mood_change(_tone(recent), _tone(past))
+        return self._changes(scope, minute)[0]
 
     def topic_change(self, scope: str, minute: int) -> float | None:
         """How far the topics of the last day are from those of the past, 0 to 1; None: too little is known."""
-        recent, past = self._both(scope, minute)
-        return topic_change(dict(recent.topics), dict(past.topics))
+        return self._changes(scope, minute)[1]
 
-    def _both(self, scope: str, minute: int) -> tuple[Tally, Tally]:
+    def _changes(self, scope: str, minute: int) -> tuple[float | None, float | None]:
+        """Of mood and topics. They stay as they are until the hour ends or something comes to the scope."""
         hour, day = minute // HOUR, minute // (HOUR * HOURS)
-        last = day - self._guard - 1
-        recent = (one for at, one in self._hours.get(scope, {}).items() if at > hour - RECENT_HOURS)
-        past = (one for at, one in self._days.get(scope, {}).items() if day - self._days_kept <= at <= last)
-        return _sum(recent), _sum(past)
+        said = self._said.get(scope)
+        if said is None or said[0] != hour:
+            last = day - self._guard - 1
+            recent = _sum(one for at, one in self._hours.get(scope, {}).items() if at > hour - RECENT_HOURS)
+            past = _sum(one for at, one in self._days.get(scope, {}).items() if day - self._days_kept <= at <= last)
+            topics = topic_change(dict(recent.topics), dict(past.topics))
+            said = self._said[scope] = hour, mood_change(_tone(recent), _tone(past)), topics
+        return said[1:]
 
     def export(self) -> bytes:
         """All that it keeps."""
@@ -83,6 +89,7 @@ class Moods:
     def restore(self, state: bytes) -> None:
         """Continue where `export` was called."""
         self._hours, self._days = _DECODER.decode(state)
+        self._said = {}
 
 
 def _add(book: Book, scope: str, at: int, new: Tally, before: int) -> None:

@@ -55,6 +55,7 @@ class SurgeDetector:
         """The hour whose expectations hold now."""
         self._expectation = Expectation(settings)
         self.moods = Moods(settings)
+        self._companies = 0
         self._mean: Floats = np.zeros(0)
         self._items: Floats = np.zeros(0)
         self._rate: Floats = np.zeros((2, 0))
@@ -101,8 +102,7 @@ class SurgeDetector:
     def line(self, kind: Kind) -> float:
         """log10 of the alarm line of a kind of scope: by Ville's inequality the budget is kept where it is the family's minutes
         over the budget."""
-        companies = int(np.count_nonzero(self._expectation.kind == 0))
-        family = companies if kind == "company" else len(self._number) - companies
+        family = self._companies if kind == "company" else len(self._number) - self._companies
         line = self.lines.of(family_of(kind))
         return round(log10(max(family, LEAST_FAMILY) * DAY / line.budget) + line.calibration, 4)
 
@@ -200,6 +200,7 @@ class SurgeDetector:
             groups.append(self._groups.setdefault(key, len(self._groups)))
         more = len(names)
         self._expectation.add(np.array([KINDS.index(kind) for kind in kinds]), np.array(groups))
+        self._companies += kinds.count("company")
         self._expect()
         self.asof = np.append(self.asof, np.full(more, minute - 1))
         self.log_r = np.concatenate([self.log_r, np.full((2, more, len(EXTRA)), NOTHING)], axis=1)
@@ -283,6 +284,7 @@ class SurgeDetector:
         for name in self.ARRAYS:
             setattr(self, name, unpacked(held["arrays"][name]))
         self._expectation.restore(held["expectation"])
+        self._companies = int(np.count_nonzero(self._expectation.kind == KINDS.index("company")))
         self.moods.restore(held["moods"])
         self._expect()
 

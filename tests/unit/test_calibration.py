@@ -9,27 +9,28 @@ from benchmarks.detection.series import ROW, Series
 from benchmarks.detection.simulate import simulated
 from squall.lines import FAMILIES
 from squall.settings import DetectionSettings
-from streams.logic.calibration import HOLD, LEAST_LINE, History, day_permuted, days_needed, line_for, play_null
+from streams.logic.calibration import HOLD, LEAST_LINE, days_needed, line_for, play_null
 from streams.logic.detection import Arrival
 from streams.logic.expectation import DAY
+from streams.logic.past import Past
 from streams.logic.surge_detector import SurgeDetector
 
 SETTINGS = DetectionSettings(baseline_days=7)
 SCOPES, DAYS, JUDGED_FROM = 25, 24, 10
 
 
-def history(seed: int) -> tuple[Series, History]:
+def history(seed: int) -> tuple[Series, Past]:
     series = simulated(SCOPES, DAYS, np.random.default_rng(seed))
-    return series, list(minutes_of(series, ROW))
+    return series, Past(minutes_of(series, ROW))
 
 
 @pytest.mark.slow
 def test_the_budget_holds_on_null_data_that_the_line_was_not_measured_on() -> None:
     null = play_null(history(21)[1], SETTINGS, np.random.default_rng(1))["companies"]
     assert null.days == 4 * (DAYS - JUDGED_FROM)
-    _, minutes = history(22)
+    series, _ = history(22)
     detector, found = SurgeDetector(SETTINGS), []
-    for minute, arrivals in minutes:
+    for minute, arrivals in minutes_of(series, ROW):
         for said in detector.step(minute, arrivals):
             if minute >= JUDGED_FROM * DAY and said.share_up:
                 found.append((int(said.scope.rpartition("sim")[2]), minute, said.surprise))
@@ -54,7 +55,7 @@ def test_the_budget_holds_on_null_data_that_the_line_was_not_measured_on() -> No
 def test_too_short_a_history_says_nothing() -> None:
     minutes = [(day * DAY + 9, {"company:a": Arrival((0.5,), (1.0,), 1, 1.0, 0.5)}) for day in range(12)]
     for some, budget in (([], 1.0), (minutes[:9], 1.0), (minutes, 0.1)):
-        nulls = play_null(some, SETTINGS, np.random.default_rng(1))
+        nulls = play_null(Past(some), SETTINGS, np.random.default_rng(1))
         assert [nulls[family].measured(budget) for family in FAMILIES] == [None, None]
     assert days_needed(DetectionSettings(), 0.2) == (81, 31)
 
@@ -62,37 +63,13 @@ def test_too_short_a_history_says_nothing() -> None:
 def test_each_family_is_measured_by_itself_and_days_that_nobody_listened_do_not_count() -> None:
     market = {"market": Arrival((0.9,), (1.0,), 1, 1.0, 0.9)}
     minutes = [(day * DAY + 9, market) for day in range(30) if day not in (20, 21)]
-    nulls = play_null(minutes, SETTINGS, np.random.default_rng(1))
+    nulls = play_null(Past(minutes), SETTINGS, np.random.default_rng(1))
     assert nulls["companies"].measured(1.0) is None
     assert nulls["wider"].days == 4 * (20 - 2)
     measured = nulls["wider"].measured(100.0)
     assert measured is not None
     # However many the budget allows, the line stands where a quiet scope does not reach it.
     assert measured.value == pytest.approx(LEAST_LINE - nulls["wider"].bound + 2, abs=1e-4)
-
-
-def test_days_change_places_with_days_like_them_and_keep_what_is_in_them() -> None:
-    series, minutes = history(23)
-    moved = day_permuted(minutes, np.random.default_rng(2), "XNYS")
-    assert [at for at, _ in moved] == sorted({at for at, _ in moved})
-    scope = "company:sim00003"
-
-    def days_of(some: History) -> dict[int, list[tuple[int, Arrival]]]:
-        found: dict[int, list[tuple[int, Arrival]]] = {}
-        for minute, arrivals in some:
-            if scope in arrivals:
-                found.setdefault(minute // DAY, []).append((minute % DAY, arrivals[scope]))
-        return found
-
-    before, after = days_of(minutes), days_of(moved)
-    assert before != after
-    assert sorted(before.values(), key=repr) == sorted(after.values(), key=repr)
-    # The first of January 1970 was a Thursday.
-    weekend = [day for day in range(DAYS) if day % 7 in (2, 3)]
-    assert sorted((before[day] for day in weekend if day in before), key=repr) == sorted(
-        (after[day] for day in weekend if day in after), key=repr
-    )
-    assert len(series.scopes) == SCOPES
 
 
 def test_the_line_is_the_lowest_that_allows_no_more() -> None:
