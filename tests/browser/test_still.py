@@ -58,7 +58,9 @@ def test_a_new_row_of_the_map_of_mood_leaves_the_others_where_they_are(visit: Vi
     assert "/company/quiet-harbour" not in order
     page.evaluate("() => document.querySelectorAll('.heat tbody tr').forEach(row => { row.kept = true; })")
     page.evaluate(SELECT, ".heat tbody")
-    last = [item("boeing", NOW - timedelta(minutes=number), f"Boeing hires {number} pilots", 0.4) for number in range(1, 30)]
+    last = [
+        item("microsoft", NOW - timedelta(minutes=number), f"Microsoft hires {number} clerks", 0.4) for number in range(1, 30)
+    ]
     seed.add(world, [*last, item("quiet-harbour", NOW - timedelta(minutes=1), "Quiet Harbour Shipping buys a tug", 0.2)])
     expect(page.locator(".heat tbody tr")).to_have_count(len(order) + 1)
     assert page.evaluate(ORDER) == [*order, "/company/quiet-harbour"]
