@@ -19,6 +19,7 @@ from pipelines.training.marking import marked_passage
 
 CALIBRATION_BINS = 15
 
+Array = np.ndarray[Any, Any]
 Prediction = dict[str, Any]
 
 
@@ -107,11 +108,16 @@ def macro_f1(rows: Sequence[Prediction], column: str) -> float:
 
 def calibration_error(rows: Sequence[Prediction]) -> float:
     """Expected calibration error of the top class: mean gap between confidence and accuracy over equal-width bins."""
-    confidence = np.array([max(row["probabilities"].values()) for row in rows])
-    correct = np.array([row["guess"] == row["truth"] for row in rows], dtype=float)
+    return confidence_gap(
+        np.array([max(row["probabilities"].values()) for row in rows]), np.array([row["guess"] == row["truth"] for row in rows])
+    )
+
+
+def confidence_gap(confidence: Array, right: Array) -> float:
+    """Mean gap (rows) between confidence and the share that is right, over equal-width bins."""
     bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-    gaps = [(bins == b).sum() * abs(correct[bins == b].mean() - confidence[bins == b].mean()) for b in np.unique(bins)]
-    return float(sum(gaps) / len(rows))
+    gaps = [(bins == b).sum() * abs(right[bins == b].mean() - confidence[bins == b].mean()) for b in np.unique(bins)]
+    return float(sum(gaps) / len(right))
 
 
 def summarise(predictions: dict[str, list[Prediction]], data: TextData, runtime: str) -> dict[str, Any]:

@@ -19,16 +19,16 @@ from models.engine import TextEngine, choose_device
 from models.engine_onnx import OnnxRuntime, session
 from models.engine_torch import TorchRuntime, computes_in_bf16
 from models.graph import build_graph
-from models.heads import head_inputs, softmax
+from models.heads import head_inputs
 from models.passages import MAX_TOKENS, PassageEncoder
 from pipelines.training.datasets import SENTIMENTS, Row, TextData
 from pipelines.training.fit_lexical import SHARES, fit_lexical, scaled
 from pipelines.training.marking import marked_passage
+from pipelines.training.temperature import best_temperature
 
 Array = np.ndarray[Any, Any]
 
 CALIBRATION_ROWS = 600
-TEMPERATURES = np.geomspace(0.5, 3.0, 200)
 
 
 def export_artifact(checkpoint: Path, data: TextData, out: Path, threads: int, base: Path | None = None) -> Artifact:
@@ -135,18 +135,6 @@ def fit_held_out(engine: TextEngine, rows: Sequence[Row]) -> tuple[dict[str, flo
         for name, part in (("without", 0.0), ("with", share))
     }
     return temperatures, round(share, 2), accuracies
-
-
-def best_temperature(logits: Array, labels: Array) -> tuple[float, float]:
-    """The temperature of a grid with the least negative log-likelihood, and that."""
-    losses = [negative_log_likelihood(logits / temperature, labels) for temperature in TEMPERATURES]
-    best = int(np.argmin(losses))
-    return round(float(TEMPERATURES[best]), 4), losses[best]
-
-
-def negative_log_likelihood(logits: Array, labels: Array) -> float:
-    """Mean negative log-likelihood of the labels."""
-    return float(-np.log(softmax(logits)[np.arange(len(labels)), labels]).mean())
 
 
 def git_revision() -> str | None:

@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from models.heads import softmax
 from pipelines.training.bootstrap import Interval, day_weights, interval
-from pipelines.training.evaluate_text import CALIBRATION_BINS, Prediction, calibration_error, hardware
+from pipelines.training.evaluate_text import CALIBRATION_BINS, Prediction, calibration_error, confidence_gap, hardware
+from pipelines.training.temperature import best_temperature
 
 Array = np.ndarray[Any, Any]
 Predictions = Mapping[str, Sequence[Prediction]]
@@ -48,7 +50,7 @@ def text_tables(models: Sequence[Predictions]) -> str:
         f"| figure | rows | TF-IDF | {' | '.join(names)} | {names[0]} less TF-IDF |",
         f"|---|---|---|{'---|' * len(names)}---|",
         *(_line(figure, models) for figure in FIGURES),
-        *(_calibration(name, models) for name in ("tfns_sentiment", "tfns_topic")),
+        *(line for source in ("tfns_sentiment", "tfns_topic") for line in _calibration(source, models)),
         "",
     ]
     for figure in FIGURES[-2:]:
@@ -70,10 +72,28 @@ def _line(figure: Figure, models: Sequence[Predictions]) -> str:
     return f"| {figure.title} | {len(rows)} | {' | '.join(cells)} |"
 
 
-def _calibration(source: str, models: Sequence[Predictions]) -> str:
-    errors = [f"{calibration_error(one[source]):.3f}" for one in models]
+def _calibration(source: str, models: Sequence[Predictions]) -> list[str]:
     title = f"{source.replace('tfns_', 'TFNS ')}, expected calibration error ({CALIBRATION_BINS} bins)"
-    return f"| {title} | {len(models[0][source])} | | {' | '.join(errors)} | |"
+    served = [f"{calibration_error(one[source]):.3f}" for one in models]
+    halves = [half_calibrated(one[source]) for one in models]
+    rows = len(models[0][source])
+    return [
+        f"| {title}, as served | {rows} | | {' | '.join(served)} | |",
+        f"| {title}, every other row | {rows // 2} | | {' | '.join(f'{before:.3f}' for before, _ in halves)} | |",
+        f"| {title}, the same rows with the temperature of the rest | {rows // 2} | | "
+        f"{' | '.join(f'{after:.3f}' for _, after in halves)} | |",
+    ]
+
+
+def half_calibrated(rows: Sequence[Prediction]) -> tuple[float, float]:
+    """Calibration error of every other row, as served and with the temperature that suits the other half best."""
+    labels = list(rows[0]["probabilities"])
+    logits = np.log(np.maximum([[row["probabilities"][label] for label in labels] for row in rows], 1e-4))
+    truth = np.array([labels.index(row["truth"]) for row in rows])
+    temperature, _ = best_temperature(logits[::2], truth[::2])
+    before, after = (softmax(logits[1::2] / divisor) for divisor in (1.0, temperature))
+    right = before.argmax(axis=1) == truth[1::2]
+    return confidence_gap(before.max(axis=1), right), confidence_gap(after.max(axis=1), right)
 
 
 def _rows(figure: Figure, predictions: Predictions) -> list[Prediction]:

@@ -19,7 +19,6 @@ from models.engine import load_engine
 from models.fused_artifact import load_fused
 from pipelines.training.evaluate_fused import read_predictions
 from pipelines.training.fused_config import read_config, runs_of
-from pipelines.training.fused_report import BEGIN, END
 from pipelines.training.fused_runs import prepare, train_all
 from pipelines.training.train_fused import CHECKPOINT, PREDICTIONS, SUMMARY
 from squall.settings import ModelSettings, Settings
@@ -92,8 +91,8 @@ def test_all_figures_come_from_the_predictions(home: Path, told: dict[str, Any])
     assert gap == pytest.approx(raw["fused"]["accuracy"] - raw["text"]["accuracy"], abs=2e-4)
     page = home / PAGE
     first = page.read_text()
-    assert BEGIN in first
-    assert END in first
+    assert "<!-- fused: begin -->" in first
+    assert "<!-- fused: end -->" in first
     assert squall(home, "evaluate", "fused", "--page", str(page)).returncode == 0
     assert page.read_text() == first
 

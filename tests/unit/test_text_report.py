@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
-from pipelines.training.text_report import text_tables, weighted_figure
+from pipelines.training.text_report import half_calibrated, text_tables, weighted_figure
 
 RNG = np.random.default_rng(3)
 TRUTH, GUESS = RNG.integers(0, 3, 60), RNG.integers(0, 3, 60)
@@ -53,3 +53,17 @@ def test_the_tables_have_each_model_and_say_what_beats_what() -> None:
     assert "- large less small: SEntFiN, macro-F1 +0.0" in table
     assert "- small less itself where no company is marked: SEntFiN, companies disagree, macro-F1 +0." in table
     assert table == text_tables([predictions("small", 0.9), predictions("large", 0.97)])
+
+
+def test_a_temperature_of_one_half_mends_the_other() -> None:
+    rng = np.random.default_rng(7)
+    labels = ("negative", "neutral", "positive")
+    rows = []
+    for _ in range(4000):
+        sure = rng.dirichlet((1.0, 1.0, 1.0))
+        sharp = sure**3 / (sure**3).sum()
+        truth = labels[rng.choice(3, p=sure)]
+        rows.append({"probabilities": dict(zip(labels, sharp, strict=True)), "truth": truth})
+    before, after = half_calibrated(rows)
+    assert before > 0.1
+    assert after < 0.04
