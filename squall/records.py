@@ -8,6 +8,7 @@ import hashlib
 import math
 from datetime import UTC, datetime
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, Struct
@@ -225,6 +226,11 @@ def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
     if kind not in _DECODERS:
         _DECODERS[kind] = msgspec.json.Decoder(kind)
     return _DECODERS[kind]
+
+
+def outlet(address: str) -> str:
+    """What articles of a feed at this address name as their source: its host."""
+    return (urlsplit(address).hostname or address).removeprefix("www.")
 
 
 def minute_of(at: datetime) -> datetime:

@@ -37,6 +37,14 @@ def operational_incidents(connection: Connection, rule: str) -> list[Incident]:
     return [_incident(*row) for row in connection.exec_driver_sql(_READ.format(where=where), {"rule": rule})]
 
 
+def open_operational(connection: Connection, begins: str) -> set[str]:
+    """The rules, of those that begin so, of open incidents that are not watch's."""
+    query = (
+        f"SELECT rule FROM incident WHERE state IN ({_OPEN}) AND rule_version = '{OPERATIONAL}' AND starts_with(rule, %(begins)s)"
+    )
+    return set(connection.exec_driver_sql(query, {"begins": begins}).scalars())
+
+
 def _incident(
     key: str, rule: str, scope: str, state: Any, opened: datetime, fired: datetime | None, resolved: datetime | None,
     updated: datetime, surprise: float, peak: float, holds: datetime | None, calm: datetime | None, told: datetime | None,

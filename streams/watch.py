@@ -23,6 +23,7 @@ from streams.logic.metrics import confirmed, divergence
 from streams.logic.surge_detector import SurgeDetector
 from streams.price_moves import PriceMoves
 from streams.runtime import Context, Parts, Periodic, Send
+from streams.silent_sources import SilentSources
 from streams.standstill import Standstill
 
 INTERVAL_S = 0.5
@@ -35,10 +36,11 @@ log = structlog.get_logger("squall.watch")
 
 
 def parts(context: Context) -> Parts:
-    """Watch; and on the live stream, what notices that the watermark stands still."""
+    """Watch; and on the live stream, what notices that the watermark stands still, or that a source is silent."""
     periodics = [Periodic("watch", INTERVAL_S, Watcher(context).run)]
     if not context.settings.namespace:
         periodics.append(Periodic("standstill", 5.0, Standstill(context).run))
+        periodics.append(Periodic("silent sources", 60.0, SilentSources(context).run))
     return Parts(periodics=tuple(periodics))
 
 

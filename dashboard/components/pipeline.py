@@ -1,6 +1,6 @@
 """The tables of the pipeline."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +10,7 @@ from dashboard import formats
 from dashboard.components import marks
 from dashboard.components.panels import code, empty
 from dashboard.components.tables import Head, table
-from dashboard.reads.pipeline import Letter, OutboxRow, Partition, SourceRow, as_text, troubled
+from dashboard.reads.pipeline import Letter, OutboxRow, Partition, SourceRow, as_text
 from dashboard.scopes import pretty
 from dashboard.workers import Worker
 
@@ -104,14 +104,13 @@ def sources_table(rows: Sequence[SourceRow], *, brief: bool = False) -> Any:
     """
     if not rows:
         return empty("No source is known yet.", ["Read a feed: ", code("squall ingest feeds https://example.com/business.rss")])
-    bad = {row.name for row in troubled(rows)}
-    asked = [row for row in rows if row.last_ok_at or row.name in bad]
+    asked = [row for row in rows if row.last_ok_at or row.failed]
     names = formats.listed([row.name for row in rows if row not in asked], 12)
     others = html.P(["Named by items of a file or a replay: ", html.Span(names, className="second")]) if names else None
-    return html.Div([_asked(asked, bad, brief) if asked else None, others])
+    return html.Div([_asked(asked, brief) if asked else None, others])
 
 
-def _asked(rows: Sequence[SourceRow], bad: Collection[str], brief: bool) -> Any:
+def _asked(rows: Sequence[SourceRow], brief: bool) -> Any:
     first: list[Head] = ["Source", "State", ("Last item", "How long ago, of event time")]
     rest: list[Head] = ["Kind", ">Items", ("Last answer", "How long ago")]
     return table(
@@ -119,7 +118,7 @@ def _asked(rows: Sequence[SourceRow], bad: Collection[str], brief: bool) -> Any:
         [
             [
                 row.name,
-                _source_state(row, row.name in bad),
+                _source_state(row),
                 marks.moment(row.last_item_at, "age"),
                 *([] if brief else [pretty(row.kind), formats.count(row.items), marks.moment(row.last_ok_at, "wall")]),
             ]
@@ -128,12 +127,12 @@ def _asked(rows: Sequence[SourceRow], bad: Collection[str], brief: bool) -> Any:
     )
 
 
-def _source_state(row: SourceRow, bad: bool) -> Any:
-    if bad:
+def _source_state(row: SourceRow) -> Any:
+    if row.failed:
         return html.Span(
             ["▲ ", row.last_error or "failed", " ", marks.moment(row.last_error_at, "wall"), " ago"], className="trouble"
         )
-    return "Answers"
+    return html.Span("▲ Answers, and is silent", className="trouble") if row.silent else "Answers"
 
 
 def letters_table(rows: Sequence[Letter]) -> Any:

@@ -185,7 +185,11 @@ def _live(context: Context, now: datetime | None) -> tuple[Any, ...]:
         ("Messages waiting", formats.count(lag), "On the broker, as this machine's workers say; – where none says"),
         ("Notifications waiting", formats.count(sum(row.waiting for row in waiting)), "Not delivered yet"),
         ("Dead letters", formats.count(reads.dead_letters(reader)), "Of the last 7 days, not sent again"),
-        ("Sources in trouble", f"{len(late)} of {len(speaking)}", "Whose last attempt failed"),
+        (
+            "Sources in trouble",
+            f"{len(late)} of {len(speaking)}",
+            "Whose last attempt failed, or that are silent",
+        ),
     ]
     decided = reads.decided(reader)
     return (

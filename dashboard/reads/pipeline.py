@@ -104,6 +104,13 @@ class SourceRow:
     last_ok_at: datetime | None
     last_error: str | None
     last_error_at: datetime | None
+    silent: bool
+    """An incident says that it brings nothing when it mostly does."""
+
+    @property
+    def failed(self) -> bool:
+        """Its last attempt failed."""
+        return self.last_error_at is not None and (self.last_ok_at is None or self.last_error_at > self.last_ok_at)
 
 
 # Digits and quoted parts differ between letters that failed for one reason.
@@ -221,15 +228,18 @@ def outbox(reader: Reader) -> list[OutboxRow]:
 def sources(reader: Reader) -> list[SourceRow]:
     """All sources, those in trouble first."""
     sql = """
-    SELECT name, kind, items, last_item_at, last_ok_at, last_error, last_error_at FROM source
-    ORDER BY (last_error_at IS NOT NULL AND (last_ok_at IS NULL OR last_error_at > last_ok_at)) DESC, name LIMIT 200
+    SELECT name, kind, items, last_item_at, last_ok_at, last_error, last_error_at, kind = 'feed' AND EXISTS (
+             SELECT FROM incident i WHERE i.rule_version = 'operational' AND i.state IN ('firing', 'acknowledged')
+             AND i.rule = 'source ' || regexp_replace(lower(substring(s.address FROM '://([^/:?#]+)')), '^www[.]', '')) AS silent
+    FROM source s
+    ORDER BY (last_error_at IS NOT NULL AND (last_ok_at IS NULL OR last_error_at > last_ok_at)) DESC, silent DESC, name LIMIT 200
     """
     return reader.rows(SourceRow, sql)
 
 
 def troubled(rows: Sequence[SourceRow]) -> list[SourceRow]:
-    """Those whose last attempt failed."""
-    return [row for row in rows if row.last_error_at and (row.last_ok_at is None or row.last_error_at > row.last_ok_at)]
+    """Those whose last attempt failed, and those that are silent."""
+    return [row for row in rows if row.failed or row.silent]
 
 
 def as_text(payload: bytes) -> str:

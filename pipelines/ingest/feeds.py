@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 from html import unescape
 from io import BytesIO
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 from xml.sax import SAXException
 
 from pipelines.ingest.rows import news_from_row
 from pipelines.ingest.source import Batch, Position
-from squall.records import content_id
+from squall.records import content_id, outlet
 from squall.safety import FetchError, GuardedClient, is_web_link, without_secrets
 
 JITTER = 0.2
@@ -69,7 +69,7 @@ class Feed:
         if fetched.status == 304:
             return Batch(position=position)
         entries, whole = await asyncio.to_thread(parse, fetched.body, fetched.headers)
-        source = (urlsplit(self.url).hostname or self.url).removeprefix("www.")
+        source = outlet(self.url)
         now = self.now()
         reads = [news_from_row(row, source, now) for row in (row_of(entry, fetched.url, now) for entry in entries) if row]
         # A feed that breaks off is asked for again in full.
