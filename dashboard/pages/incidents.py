@@ -205,7 +205,7 @@ def _grid(rows: Sequence[IncidentRow], names: Names, size: str, chosen: str) -> 
         {"field": "lasted", "headerName": "Lasted", **number, "valueFormatter": {"function": "squallLasted(params.value)"}},
         {
             "field": "summary",
-            "headerName": "Why",
+            "headerName": "Summary",
             "minWidth": 240,
             "flex": 6,
             "tooltipField": "summary",
