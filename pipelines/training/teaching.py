@@ -64,7 +64,7 @@ def lesson(
         begin = models[start]
         if not begin.packaged:
             raise TrainingError(f"{begin.version} has another encoder than the run: it can be its --teacher, not its --start")
-        recipe = replace(recipe, start=begin.version, rank=begin.manifest["lora"]["rank"])
+        recipe = replace(recipe, start=begin.version)
     if teachers:
         asked = [models[folder] for folder in teachers]
         said = [_answers(model, learnt, settings, report) for model in asked]

@@ -9,7 +9,7 @@ import random
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,7 @@ def encoder_files(folder: Path | None) -> Path:
 class Trainer:
     """One training run in one folder, of the encoder in the folder `base` (default: the package's).
 
-    It begins with the weights of `start`, and learns the `answers` of a model beside the labels.
+    It begins with the weights of `start`, which decides the rank, and learns the `answers` of a model beside the labels.
     """
 
     def __init__(
@@ -85,6 +85,8 @@ class Trainer:
         answers: Answers | None = None,
         base: Path | None = None,
     ) -> None:
+        if start:
+            recipe = replace(recipe, rank=start.manifest["lora"]["rank"])
         self.data, self.recipe, self.out, self.answers = data, recipe, out, answers or {}
         self.device = torch.device(device)
         self.base = base

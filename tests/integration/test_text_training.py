@@ -98,10 +98,11 @@ def test_a_run_begins_with_an_artifact_and_learns_its_answers(
     model = ModelSettings(dir=tmp_path / "artifact", device="cpu", threads=1)
     answers = ask(load_engine(Settings(home=tmp_path, model=model)), few.train)
     assert {(len(answer["sentiment"]), len(answer["topic"])) for answer in answers.values()} == {(3, len(data.topics))}
-    recipe = Recipe(epochs=1, batch_size=8, start=artifact.version)
+    recipe = Recipe(epochs=1, batch_size=8, start=artifact.version, rank=8)
     first: dict[str, float] = {}
     for name, told in (("taught", answers), ("alone", {})):
         trainer = Trainer(few, recipe, tmp_path / name, start=artifact, answers=told)
+        assert trainer.recipe.rank == artifact.manifest["lora"]["rank"] != recipe.rank
         for parameter, value in trainer.trainable.items():
             assert (value.detach().numpy() == artifact.tensors[artifact_name(parameter)]).all()
         losses: list[float] = []
