@@ -36,6 +36,7 @@ from pipelines.training.datasets import (
     combine,
     read_topics,
     with_base_rows,
+    with_repeated,
 )
 from pipelines.training.evaluate_text import read_predictions, write_predictions
 from pipelines.training.export_text import export_artifact
@@ -123,9 +124,9 @@ def relearn(chosen: argparse.Namespace, out: Path) -> dict[str, Any]:
         epochs=chosen.epochs,
         seed=chosen.seed,
         start=load_artifact(SHIPPED).version,
-        **{name: getattr(chosen, name) for name in ("learning_rate", "kept", "blend", "base_rows")},
+        **{name: getattr(chosen, name) for name in CONTINUED if name != "epochs"},
     )
-    learnt = with_base_rows(data, recipe.base_rows)
+    learnt = with_repeated(with_base_rows(data, recipe.base_rows), recipe.repeated)
     engine = load_engine(settings)
     trainer = Trainer(learnt, recipe, out / "train", "cpu", load_artifact(SHIPPED), ask(engine, learnt.train))
     with progress_report() as report:

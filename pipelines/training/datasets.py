@@ -205,6 +205,11 @@ def with_base_rows(data: TextData, most: int) -> TextData:
     return replace(data, train=train, digest=digest_of(train))
 
 
+def with_repeated(data: TextData, times: int) -> TextData:
+    """The same data with each training row that people labelled so many times."""
+    return with_rows(data, [row for row in data.train if row.facts] * (times - 1))
+
+
 def with_rows(data: TextData, more: Sequence[Row]) -> TextData:
     """The same data with more training rows."""
     train = [*data.train, *more]

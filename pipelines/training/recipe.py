@@ -38,6 +38,8 @@ class Recipe:
     either (Wortsman et al., "Robust fine-tuning of zero-shot models", 2022)."""
     base_rows: int = 0
     """Rows to learn from at most besides those that people labelled; 0: all."""
+    repeated: int = 1
+    """How often each row that people labelled is learnt in an epoch."""
     unlabelled: int = 0
     """Texts without a label to learn the teacher's answers on, at most."""
     average: float = 0.0
@@ -48,7 +50,7 @@ class Recipe:
     """Probability that a row is read with other tickers and amounts."""
 
 
-CONTINUED: dict[str, Any] = {"learning_rate": 3e-4, "kept": 1.0, "blend": 0.9, "epochs": 2, "base_rows": 6000}
+CONTINUED: dict[str, Any] = {"learning_rate": 3e-4, "kept": 1.0, "blend": 0.9, "epochs": 2, "base_rows": 6000, "repeated": 4}
 """What a run that goes on from a model differs in from one that begins afresh; chosen by `python -m benchmarks.relearn --dev`."""
 
 TEACHER: dict[str, Any] = {"learning_rate": 4e-4, "epochs": 4, "rank": 16, "batch_size": 64, "average": 0.998, "swap": True}

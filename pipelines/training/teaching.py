@@ -11,7 +11,7 @@ from models.artifact import Artifact, load_artifact
 from models.engine import engine_of
 from pipelines.training.answers import Answers, ask, ask_once, mean_of
 from pipelines.training.augment import swapped
-from pipelines.training.datasets import TextData, with_base_rows, with_rows
+from pipelines.training.datasets import TextData, with_base_rows, with_repeated, with_rows
 from pipelines.training.export_text import half_engine
 from pipelines.training.recipe import Recipe
 from pipelines.training.stocknet import load_stocknet
@@ -56,6 +56,7 @@ def lesson(
             raise TrainingError(f"{model.version} knows other topics than the data: begin without it")
     begin, answers = None, None
     learnt = with_base_rows(data, recipe.base_rows) if recipe.base_rows else data
+    learnt = with_repeated(learnt, recipe.repeated)
     if recipe.unlabelled:
         learnt = with_rows(learnt, unlabelled(data, load_stocknet(settings.data_dir), recipe.unlabelled))
     if recipe.swap:

@@ -23,6 +23,7 @@ EPOCHS, RATE, ROWS, KEPT, BLEND = (
     "1 with --start; 0.8 with --teacher",
     "0.9; 1 with --teacher",
 )
+REPEATED = "1; 4 with --start"
 UNLABELLED, AVERAGE, SWAP, VARY = (
     "0; 40000 with --teacher",
     "0; 0.999 with --teacher",
@@ -59,6 +60,9 @@ def text(
     base_rows: Annotated[
         int | None,
         typer.Option(min=0, help="rows to learn from at most besides those that people labelled; 0: all", show_default=ROWS),
+    ] = None,
+    repeated: Annotated[
+        int | None, typer.Option(min=1, help="how often an epoch has a row that people labelled", show_default=REPEATED)
     ] = None,
     kept: Annotated[
         float | None,
@@ -117,6 +121,7 @@ def text(
         "epochs": epochs,
         "learning_rate": learning_rate,
         "base_rows": base_rows,
+        "repeated": repeated,
         "kept": kept,
         "blend": blend,
         "unlabelled": unlabelled,

@@ -1,6 +1,7 @@
 """A data set from labels and base sets: what becomes of answers, where the split lies, and that a name means its content."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ from pipelines.learning.dataset import BAD_ROWS, ROWS, Built, build, earlier_tex
 from pipelines.learning.datasheet import datasheet, page
 from pipelines.learning.labels import KEPT, Answer, Labelled, people_rows
 from pipelines.learning.schema import problems
-from pipelines.training.datasets import DataError, Row, base_sets, read_topics, with_base_rows
+from pipelines.training.datasets import DataError, Row, base_sets, read_topics, with_base_rows, with_repeated
 from pipelines.training.evaluate_text import write_predictions
 from tests.integration.stage import StandIn
 from tests.text_data import write_data
@@ -151,6 +152,8 @@ def test_a_short_run_learns_from_all_that_people_said_and_from_the_same_few_othe
     assert len([row for row in few.train if not row.facts]) == 30
     assert few.digest != data.digest
     assert few.evaluation == data.evaluation
+    often = with_repeated(few, 3)
+    assert Counter(often.train) == Counter({row: 3 if row.facts else 1 for row in few.train})
 
 
 def test_a_model_of_other_topics_is_not_judged(data_dir: Path, tmp_path: Path) -> None:
