@@ -29,6 +29,7 @@ METRICS = {
     "tfns_sentiment": "TFNS sentiment, accuracy",
     "tfns_topic": "TFNS topic, accuracy",
     "sentfin": "SEntFiN sentiment of a company, macro-F1",
+    "sentfin_disagreeing": "The same, where the companies of a headline disagree",
 }
 ACTS = {"first": "First", "promote": "Promoted", "rollback": "Rolled back"}
 
