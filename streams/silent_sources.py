@@ -1,7 +1,7 @@
 """A feed that answers and brings nothing, at an hour when it mostly does, is an incident of the system itself."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from sqlalchemy import Connection
 
@@ -72,7 +72,7 @@ class SilentSources:
                 if surprise >= line(rhythm, len(known), self._settings.stream.source_budget):
                     silent[rule_of(name)] = name
         for rule in open_rules - silent.keys():
-            self._resolve(connection, rule, now)
+            self._resolve(connection, rule, now, awaited=rule.removeprefix(rule_of("")) in known)
         for rule in silent.keys() - open_rules:
             self._open(connection, silent[rule], known[silent[rule]], now)
 
@@ -113,8 +113,6 @@ class SilentSources:
             inputs={"source": name, "since": at_minute(since), "awaited": round(awaited, 1), "a_day": round(rhythm.level, 1)},
         )
 
-    def _resolve(self, connection: Connection, rule: str, now: int) -> None:
-        name = rule.removeprefix(rule_of(""))
-        at: datetime = at_minute(now)
-        summary = f"{name} speaks again" if name in self._last else f"{name} is asked for no more"
-        resolve_incidents(connection, self._settings, rule=rule, severity=SEVERITY, at=at, summary=summary)
+    def _resolve(self, connection: Connection, rule: str, now: int, *, awaited: bool) -> None:
+        summary = f"{rule.removeprefix(rule_of(''))} {'speaks again' if awaited else 'is awaited no more'}"
+        resolve_incidents(connection, self._settings, rule=rule, severity=SEVERITY, at=at_minute(now), summary=summary)

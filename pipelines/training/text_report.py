@@ -125,7 +125,8 @@ def _weights(rows: Sequence[Prediction]) -> Array:
 
 def _codes(rows: Sequence[Prediction], column: str) -> tuple[Array, Array]:
     known = sorted({row["truth"] for row in rows} | {row[column] for row in rows})
-    return tuple(np.array([known.index(row[name]) for row in rows]) for name in ("truth", column))  # type: ignore[return-value]
+    truth, guess = (np.array([known.index(row[name]) for row in rows]) for name in ("truth", column))
+    return truth, guess
 
 
 def weighted_figure(truth: Array, guess: Array, weights: Array, macro: bool) -> Array:

@@ -31,6 +31,11 @@ AWAITED_MASS = 1.0
 _EPOCH = date(1970, 1, 1).toordinal()
 
 
+def day_slots(day: int, exchange: str) -> Ints:
+    """As `week_slots`, of a day since 1970; shape (24,)."""
+    return np.array(week_slots(date.fromordinal(_EPOCH + day), exchange))
+
+
 class Expectation:
     """Sums of the last days by scope, and what follows from them once a day; in a stream's first days once an hour.
 
@@ -112,7 +117,7 @@ class Expectation:
         end = self._days - (guard + 1 if guard else 0)
         start = max(0, end - self._settings.baseline_days)
         hours = (hour // 24 - self._days + 1) * 24 + np.arange(self._days * 24)
-        slots = np.concatenate([self._slots(int(first) // 24) for first in hours[::24]])
+        slots = np.concatenate([day_slots(int(first) // 24, self._settings.exchange) for first in hours[::24]])
         observed = (hours >= since // HOUR) & (hours < hour)
         observed[: start * 24] = False
         observed[end * 24 :] = False
@@ -135,9 +140,6 @@ class Expectation:
         self.item_level = items / (1.0 + (exposure[self.group] * weights).sum(axis=1))
         self.past_share = (SHARE_ITEMS * self.group_share[self.group] + negative) / (SHARE_ITEMS + items)
 
-    def _slots(self, day: int) -> NDArray[np.int64]:
-        return np.array(week_slots(date.fromordinal(_EPOCH + day), self._settings.exchange))
-
     @property
     def level(self) -> Floats:
         """Mass a mean day brings by the past, of each series; shape (2, scopes)."""
@@ -147,7 +149,7 @@ class Expectation:
     def of_hour(self, hour: int) -> tuple[Floats, Floats, Floats]:
         """What a minute of an hour is expected to bring: of negative mass and of articles, shape (scopes,) each; and the upper
         end of what is likely for each series, which news is judged against, shape (2, scopes)."""
-        slot = self._slots(hour // 24)[hour % 24]
+        slot = day_slots(hour // 24, self._settings.exchange)[hour % 24]
         shape, awaited = (one[:, slot][self.group] / DAY for one in (self.shape, self.item_shape))
         mean = self.level * shape
         high = mean * baseline.gamma_quantile(1.0 / self.alpha, self._settings.caution)

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,15 +10,13 @@ from numpy.typing import NDArray
 from squall.lines import FAMILIES, Family, family_of
 from squall.records import MILLION
 from squall.scopes import parse_scope
-from squall.sessions import week_slots
 from streams.logic.detection import Arrival
-from streams.logic.expectation import DAY
+from streams.logic.expectation import DAY, day_slots
 
 Minute = tuple[int, Mapping[str, Arrival]]
 """A minute since 1970, and what it brought by scope."""
 Ints = NDArray[Any]
 _MOST = np.iinfo(np.int32).max
-_EPOCH = date(1970, 1, 1).toordinal()
 # Monday's slots come first, and a holiday counts as a Sunday.
 _NOON, _SATURDAY = 12, 5 * 24
 
@@ -77,7 +74,7 @@ class Past:
         if not self._days:
             return
         days = np.arange(min(self._days), max(self._days) + 1)
-        working = np.array([week_slots(date.fromordinal(_EPOCH + int(day)), exchange)[_NOON] < _SATURDAY for day in days])
+        working = np.array([day_slots(int(day), exchange)[_NOON] < _SATURDAY for day in days])
         places = np.empty((len(days), len(self._number)), np.int32)
         for name in sorted(self._number):
             for kind in (True, False):

@@ -6,16 +6,15 @@ is measured against the source's own past gaps.
 """
 
 from collections.abc import Sequence
-from datetime import date
 from math import log10
 from typing import NamedTuple
 
 import numpy as np
 
-from squall.sessions import week_slots
 from streams.logic import baseline
+from streams.logic.baseline import Ints
 from streams.logic.e_detector import Floats
-from streams.logic.expectation import AWAITED_MASS, DAY, HOUR
+from streams.logic.expectation import AWAITED_MASS, DAY, HOUR, day_slots
 from streams.logic.metrics import silence
 
 LEAST_DAYS = 14
@@ -24,7 +23,6 @@ LEAST_DAY = 1.0
 """Nor has one that brings fewer articles on a mean day."""
 TAIL = 0.99
 """The past gap of this quantile says how far gaps go beyond chance: by chance it has a surprise of 2."""
-_EPOCH = date(1970, 1, 1).toordinal()
 
 
 class Rhythm(NamedTuple):
@@ -51,8 +49,7 @@ class Rhythm(NamedTuple):
 
     def surprise(self, minutes: Sequence[int], exchange: str) -> Floats:
         """-log10 of the probability that nothing came between each two of these minutes."""
-        spread = np.full(len(minutes) - 1, self.level)
-        return silence(self.awaited(minutes, exchange), spread, self.wander) / self.clumps
+        return silence(self.awaited(minutes, exchange), np.array([self.level]), self.wander) / self.clumps
 
 
 def rhythm_of(minutes: Sequence[int], until: int, exchange: str) -> Rhythm | None:
@@ -91,7 +88,8 @@ def line(rhythm: Rhythm, sources: int, budget: float) -> float:
     return log10(max(1.0, rhythm.level) * sources / budget)
 
 
-def slots_of(hours: np.typing.NDArray[np.int64], exchange: str) -> np.typing.NDArray[np.int64]:
-    """The hour of the week of each hour since 1970."""
-    days = {day: week_slots(date.fromordinal(_EPOCH + day), exchange) for day in np.unique(hours // 24).tolist()}
-    return np.array([days[hour // 24][hour % 24] for hour in hours.tolist()])
+def slots_of(hours: Ints, exchange: str) -> Ints:
+    """The hour of the week of each hour since 1970, ascending."""
+    days = np.arange(hours[0] // 24, hours[-1] // 24 + 1)
+    slots: Ints = np.concatenate([day_slots(int(day), exchange) for day in days])[hours - days[0] * 24]
+    return slots
