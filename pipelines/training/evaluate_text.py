@@ -16,6 +16,7 @@ from models.passages import Passage
 from pipelines.training.baseline import baseline_guesses
 from pipelines.training.datasets import PEOPLE, DataError, TextData
 from pipelines.training.marking import marked_passage
+from squall.errors import UsageError
 
 CALIBRATION_BINS = 15
 
@@ -75,6 +76,18 @@ def _marked(passages: Sequence[Passage]) -> bool:
 def read_predictions(out: Path) -> dict[str, list[Prediction]]:
     """The prediction files of a folder, by evaluation set."""
     return {path.stem: [json.loads(line) for line in path.open()] for path in sorted(out.glob("*.jsonl"))}
+
+
+def read_folders(folders: Sequence[Path]) -> list[dict[str, list[Prediction]]]:
+    """The predictions of each of the folders that a user named.
+
+    Raises:
+        UsageError: some hold none.
+    """
+    read = {folder: read_predictions(folder) for folder in folders}
+    if missing := [str(folder) for folder, found in read.items() if not found]:
+        raise UsageError(f"nothing to read in {' and '.join(missing)}: `squall evaluate text --out` writes predictions")
+    return [read[folder] for folder in folders]
 
 
 def figures(predictions: dict[str, list[Prediction]], column: str = "guess") -> dict[str, float]:

@@ -37,12 +37,13 @@ def text(
     from pipelines.learning.champion import champion_folder
     from pipelines.learning.dataset import load_frozen
     from pipelines.training.datasets import load_text_data
-    from pipelines.training.evaluate_text import read_predictions, report_text, summarise, write_predictions
+    from pipelines.training.evaluate_text import read_folders, read_predictions, report_text, summarise, write_predictions
     from pipelines.training.results_page import write_part
     from pipelines.training.text_report import text_tables
     from squall.cli.reading import reading
 
     settings = get_settings()
+    others = read_folders(beside or ())
     if champion:
         with reading(settings) as connection:
             model = champion_folder(connection, settings)
@@ -55,8 +56,7 @@ def text(
     summary = summarise(predictions, data, engine.runtime.name)
     print(json.dumps(summary) if json_output else f"{report_text(predictions, summary)}\nPredictions are in {folder}.")
     if page:
-        models = [predictions, *(read_predictions(other) for other in beside or ())]
-        write_part(page, "text", "The text model", text_tables(models))
+        write_part(page, "text", "The text model", text_tables([predictions, *others]))
 
 
 @app.command()

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from squall.errors import SKIPPED, UsageError
+from squall.errors import SKIPPED
 
 
 def gate(
@@ -25,12 +25,10 @@ def gate(
     """
     from pipelines.learning.gate import Terms, judge
     from pipelines.learning.gate_report import page
-    from pipelines.training.evaluate_text import read_predictions
+    from pipelines.training.evaluate_text import read_folders
 
-    both = {folder: read_predictions(folder) for folder in (champion, challenger)}
-    if missing := [str(folder) for folder, found in both.items() if not found]:
-        raise UsageError(f"nothing to read in {' and '.join(missing)}: `squall evaluate text --out` writes predictions")
-    verdict = judge(both[champion], both[challenger], Terms(margin, limit))
+    before, after = read_folders([champion, challenger])
+    verdict = judge(before, after, Terms(margin, limit))
     out.mkdir(parents=True, exist_ok=True)
     (out / "gate.html").write_text(page(verdict), encoding="utf-8")
     told = json.dumps(verdict.plain())
