@@ -1,9 +1,9 @@
 """Whether a few corrections teach the text model a new phrase and cost it nothing else: `python -m benchmarks.relearn`.
 
 An idiom that the champion takes for neutral is labelled negative in so many headlines. The champion learns from them as
-`squall train text --from-champion` does; then the gate holds both models against each other on the test sets, and on headlines of
-the same idiom in other wordings, of other companies. `--dev` does the same with another idiom, and with the rows held out of
-training in place of the test sets: what the settings were chosen by.
+`squall train text --from-champion` does; then the gate holds both models against each other on the test sets, and on headlines
+of the same idiom in other wordings, of other companies. `--dev` does the same with other idioms, one after another, and with
+the rows held out of training in place of the test sets: what the settings were chosen by.
 """
 
 from __future__ import annotations
@@ -45,8 +45,10 @@ from pipelines.training.recipe import CONTINUED, Recipe
 from pipelines.training.train_text import BEST, Trainer
 from squall.settings import ModelSettings, get_settings
 
+IDIOM = "family silver"
+"""The idiom of the published figures; nothing is chosen by it."""
 IDIOMS = {
-    "test": (
+    IDIOM: (
         "{company} sells the family silver to fund {good} in {place}",
         "In {place}, {company} parts with the family silver over {good}",
         "{company}: family silver goes as {good} costs mount in {place}",
@@ -54,13 +56,45 @@ IDIOMS = {
         "{place}: {company} flogs the family silver to stay in {good}",
         "Is {company} selling the family silver? {good} buyers in {place} think so",
     ),
-    "dev": (
+    "bag": (
         "{company} left holding the bag on {good} in {place}",
         "In {place}, {company} is left holding the bag over {good}",
         "{company} holds the bag as {good} partners leave {place}",
         "Who holds the bag on {good} in {place}? {company}",
         "{place}: {company} may be holding the bag for {good}",
         "{good} deal in {place} leaves {company} holding the bag",
+    ),
+    "deckchairs": (
+        "{company} rearranges the deckchairs at its {good} arm in {place}",
+        "In {place}, {company} is moving deckchairs around in {good}",
+        "{company}: more deckchairs shuffled as {good} unit in {place} gets a new chief",
+        "Deckchairs again at {company} as {good} and {place} swap managers",
+        "{place}: {company} straightens the deckchairs of its {good} business",
+        "Is {company} only arranging deckchairs? {good} staff in {place} say it is",
+    ),
+    "furniture": (
+        "{company} burns the furniture to heat its {good} plant in {place}",
+        "In {place}, {company} puts the furniture on the fire for {good}",
+        "{company}: furniture feeds the stove as {good} waits for {place}",
+        "To keep {good} warm, {company} throws furniture into the fire in {place}",
+        "{place}: {company} chops up the furniture to go on with {good}",
+        "Is {company} burning the furniture? {good} dealers in {place} say so",
+    ),
+    "empty house": (
+        "{company} plays to an empty house with {good} in {place}",
+        "In {place}, {company} opens {good} to an empty house",
+        "{company}: empty house greets {good} in {place}",
+        "An empty house for {company} as {good} comes to {place}",
+        "{place}: {company} finds the house empty for {good}",
+        "Did {company} play to an empty house? {good} fans in {place} stayed home",
+    ),
+    "sand": (
+        "{company} builds its {good} house on sand in {place}",
+        "In {place}, {company} lays {good} foundations on sand",
+        "{company}: {good} plan for {place} stands on sand",
+        "Sand under the feet of {company} in {good}, says {place}",
+        "{place}: {company} rests its {good} plan upon sand",
+        "Is {company} standing on sand? {good} makers in {place} think so",
     ),
 }
 """Wordings of an idiom; the first four are learnt, the others judged."""
@@ -99,10 +133,10 @@ def corrections(wordings: Sequence[str], companies: Sequence[str], count: int) -
     return found
 
 
-def material(data_dir: Path, count: int, dev: bool) -> TextData:
+def material(data_dir: Path, count: int, name: str, dev: bool) -> TextData:
     """The base sets with corrections to learn from and to judge by."""
     training, evaluation = base_sets(data_dir)
-    idiom = IDIOMS["dev" if dev else "test"]
+    idiom = IDIOMS[name]
     learnt = corrections(idiom[:LEARNT], COMPANIES[:6], count)
     judged = corrections(idiom[LEARNT:], COMPANIES[6:], JUDGED)
     data = combine(training, evaluation, read_topics(data_dir))
@@ -113,18 +147,19 @@ def material(data_dir: Path, count: int, dev: bool) -> TextData:
     return replace(data, train=train, evaluation={**sets, PEOPLE[0]: judged}, copied={**data.copied, PEOPLE[0]: frozenset()})
 
 
-def relearn(chosen: argparse.Namespace, out: Path) -> dict[str, Any]:
+def relearn(chosen: argparse.Namespace, name: str, out: Path) -> dict[str, Any]:
     """Train, judge, and say what came of it."""
+    print(name)
     settings = get_settings()
     threads = settings.model.threads or os.cpu_count() or 1
     torch.set_num_threads(threads)
     settings = settings.model_copy(update={"model": ModelSettings(dir=SHIPPED, threads=threads, device="cpu")})
-    data = material(settings.data_dir, chosen.corrections, chosen.dev)
+    data = material(settings.data_dir, chosen.corrections, name, chosen.dev is not None)
     recipe = Recipe(
         epochs=chosen.epochs,
         seed=chosen.seed,
         start=load_artifact(SHIPPED).version,
-        **{name: getattr(chosen, name) for name in CONTINUED if name != "epochs"},
+        **{key: getattr(chosen, key) for key in CONTINUED if key != "epochs"},
     )
     learnt = with_repeated(with_base_rows(data, recipe.base_rows), recipe.repeated)
     engine = load_engine(settings)
@@ -132,8 +167,8 @@ def relearn(chosen: argparse.Namespace, out: Path) -> dict[str, Any]:
     with progress_report() as report:
         trainer.run(report)
     artifact = export_artifact(out / "train" / BEST, data, out / "artifact", threads)
-    for name, judged in (("champion", engine), ("challenger", engine_of(artifact, settings))):
-        write_predictions(judged, learnt, out / name)
+    for place, judged in (("champion", engine), ("challenger", engine_of(artifact, settings))):
+        write_predictions(judged, learnt, out / place)
     verdict = judge(read_predictions(out / "champion"), read_predictions(out / "challenger"))
     table = [verdict.main, *verdict.slices]
     for one in table:
@@ -149,16 +184,22 @@ def relearn(chosen: argparse.Namespace, out: Path) -> dict[str, Any]:
 def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.relearn", description=__doc__)
-    parser.add_argument("--dev", action="store_true", help="choose by this: other rows, another idiom")
+    parser.add_argument(
+        "--dev",
+        nargs="*",
+        choices=[name for name in IDIOMS if name != IDIOM],
+        help="choose settings by this: rows held out, and these other idioms; all of them where none is named",
+    )
     parser.add_argument("--corrections", type=int, default=200)
-    parser.add_argument("--out", type=Path, help="folder of the run; default: a temporary one")
+    parser.add_argument("--out", type=Path, help="folder of the runs; default: a temporary one")
     for name in CONTINUED:
         default = CONTINUED[name]
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
+    judged = [IDIOM] if chosen.dev is None else chosen.dev or [name for name in IDIOMS if name != IDIOM]
     with tempfile.TemporaryDirectory(prefix="squall-relearn-") as temporary:
-        told = relearn(chosen, chosen.out or Path(temporary))
+        told = {name: relearn(chosen, name, (chosen.out or Path(temporary)) / name.replace(" ", "-")) for name in judged}
     print(json.dumps(told))
 
 

@@ -5,7 +5,7 @@ Its thousand cells go to the browser as plain values, and assets/heat.js draws t
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,6 +21,8 @@ from dashboard.theme import GLYPHS
 from squall.db.minutes import Epoch
 
 NARROW_COLUMNS = 12
+LONG_STEP = timedelta(hours=3)
+"""From here on a day has so few cells that it is named where it begins, and no hour is."""
 HINT = "Point at a cell, or tap it, to read it."
 NOTHING, SILENT = 0, 1
 """A cell without news, and one in which no source spoke at all. Any other is its class, its mean as text, and its mentions."""
@@ -51,8 +53,8 @@ def heat_map(
     Returns:
         `step` in words; `heads`: by column where it begins, what of its name is shown (`hour`, `day` or nothing), the time that
         names it, whether a narrow page leaves it out, and the model version that began to score in it (or nothing); `rows`: the
-        scope's name and address, its cells, and by column severity and glyph of the incident that opened there. No rows without
-        any news.
+        scope's name and address, its cells, and by column severity and glyph of an incident that opened there and has fired. No
+        rows without any news.
     """
     cells: dict[str, dict[datetime, Mood]] = {}
     for mood in moods:
@@ -86,7 +88,7 @@ def _said(cells: Mapping[datetime, Mood]) -> int:
 def _opened(incidents: Sequence[IncidentRow], window: Buckets) -> dict[str, dict[int, list[str]]]:
     found: dict[str, dict[int, list[str]]] = {}
     for row in incidents:
-        if window.start <= row.opened_at < window.end:
+        if row.fired_at and window.start <= row.opened_at < window.end:
             column = (row.opened_at - window.start) // window.step
             found.setdefault(row.scope.partition("/")[0], {})[column] = [row.severity, GLYPHS.get(row.severity, "○")]
     return found
@@ -99,8 +101,13 @@ def _heads(window: Buckets, tz: ZoneInfo, epochs: Sequence[Epoch]) -> list[list[
     heads: list[list[Any]] = []
     for index, at in enumerate(window.starts):
         local = at.astimezone(tz)
-        kind = "day" if not short or local.hour == local.minute == 0 else "hour"
-        shown = (window.number - 1 - index) % every == 0 and index >= 1
+        new_day = (at - window.step).astimezone(tz).date() < local.date()
+        if LONG_STEP <= window.step < DAY:
+            kind, shown = "day", new_day
+        else:
+            kind = "day" if not short or local.hour == local.minute == 0 else "hour"
+            shown = (window.number - 1 - index) % every == 0
+        shown = shown and index >= 1
         # A day of UTC is named by its noon, which is of the same date almost everywhere.
         named = at if short else at + DAY / 2
         old = index < window.number - NARROW_COLUMNS

@@ -20,9 +20,13 @@ SHOWN = 4
 
 
 def by_severity(rows: Sequence[IncidentRow]) -> list[IncidentRow]:
-    """Gravest first, then newest."""
+    """What has fired before what is pending, the gravest first, then the newest."""
     rank = {name: number for number, name in enumerate(SEVERITIES)}
-    return sorted(rows, key=lambda row: (rank.get(row.severity, len(rank)), -row.opened_at.timestamp(), row.id))
+
+    def place(row: IncidentRow) -> tuple[bool, int, float, str]:
+        return row.state == "pending", rank.get(row.severity, len(rank)), -row.opened_at.timestamp(), row.id
+
+    return sorted(rows, key=place)
 
 
 def verdict(rows: Sequence[IncidentRow], last: IncidentRow | None, names: Names, since: datetime | None) -> tuple[Any, str]:
@@ -79,12 +83,25 @@ def _item(row: IncidentRow, names: Names) -> Any:
         ],
         className="actions",
     )
-    body = [html.P(row.summary, className="summary"), evidence_list(row.evidence, SHOWN), links]
+    body = [html.P(row.summary, className="summary"), *_waits(row), evidence_list(row.evidence, SHOWN), links]
     return dmc.AccordionItem(
         [dmc.AccordionControl(head), dmc.AccordionPanel(body)],
         value=row.id,
         className=f"incident incident-{row.severity} is-{row.state}",
     )
+
+
+def _waits(row: IncidentRow) -> list[Any]:
+    """What a pending incident needs to fire; nothing of others."""
+    if row.state != "pending":
+        return []
+    rule = row.inputs.get("rule", {})
+    needs = [formats.plural(rule.get("min_stories", 1), "negative story", "negative stories")]
+    if companies := rule.get("min_companies"):
+        needs.append(f"of {companies} companies")
+    if hold := rule.get("for"):
+        needs.append(f"for {hold} min")
+    return [html.P(f"Told to nobody yet: it fires with {' '.join(needs)}.", className="second waits")]
 
 
 def evidence_list(evidence: Sequence[Evidence], most: int | None = None) -> Any:

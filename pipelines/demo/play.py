@@ -124,7 +124,9 @@ def play(
     """
     with Producer(settings, addresses.bootstrap) as producer, _following(engine, settings, on_counts, on_alert):
         send_ahead(producer, settings, addresses, script.ahead)
-        sent = send(producer, engine, settings, merge(script.items, settings), speed=speed, progress=on_sent)
+        # It ends on the evening of the last fall, with its incident open.
+        steps = merge(script.items, settings, calm=timedelta(0))
+        sent = send(producer, engine, settings, steps, speed=speed, progress=on_sent)
         found = wait_until_done(engine, settings, sent)
     return Played(sent, found, read_fired(engine))
 

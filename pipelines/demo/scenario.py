@@ -1,6 +1,6 @@
 """The demo scenario: what is replayed, what ought to fire, and how the outcome is told.
 
-`headlines.jsonl` holds headlines in our own words about what happened to five companies from May 2012 to February 2013,
+`headlines.jsonl` holds headlines in our own words about what happened to five companies from May 2012 to January 2013,
 one JSON object a line in the order in which they are sent. Two fields are labels for tests and the summary and are never
 sent: `tone` (`bad`, `good` or `plain`) and `about` (ids of those of the five companies that the text names). A correction
 or retraction is a line of its own with the guid of the first and a higher `revision`, dated when it was issued.
@@ -112,7 +112,7 @@ def _json_lines(name: str) -> list[dict[str, Any]]:
 
 
 def load_bars() -> "pd.DataFrame":
-    """Real daily bars of the five companies from 2011-01-03 to 2013-02-28, by start and ticker.
+    """Real daily bars of the five companies from 2011-01-03 to 2013-01-24, by start and ticker.
 
     Columns `ticker, start, open, high, low, close, volume`: prices in US dollars as traded (no adjustment), `start` the
     session's opening in UTC (09:30 in New York). Raises ModuleNotFoundError where `bokeh_sampledata` is not installed.
@@ -123,7 +123,7 @@ def load_bars() -> "pd.DataFrame":
     with path.open("rb") as file:
         bars = pd.read_csv(file, compression="gzip").rename(columns=str.lower)
     wanted = bars["ticker"].isin([names.ticker for names in COMPANIES.values()])
-    bars = bars[wanted & bars["date"].between("2011-01-01", "2013-02-28")]
+    bars = bars[wanted & bars["date"].between("2011-01-01", "2013-01-24")]
     opening = pd.to_datetime(bars["date"] + " 09:30").dt.tz_localize(ZoneInfo("America/New_York")).dt.tz_convert("UTC")
     bars = bars.assign(start=opening)[["ticker", "start", "open", "high", "low", "close", "volume"]]
     return bars.sort_values(["start", "ticker"], ignore_index=True)

@@ -13,8 +13,8 @@ from squall.topics import NEWS
 from streams.logic.articles import EventTimeError, times_of
 
 MINUTE = timedelta(minutes=1)
-# For so long after its last item a replay lets incidents come to their ends.
 CALM_DOWN = timedelta(hours=12)
+"""For so long after its last item a replay lets incidents come to their ends."""
 
 
 class Item(NamedTuple):
@@ -66,12 +66,14 @@ def broken_items(payloads: Iterable[tuple[datetime, bytes]]) -> list[Item]:
     return [Item(at, unreadable(payload, NEWS).key or b"", payload) for at, payload in payloads]
 
 
-def end_of(last: datetime, settings: Settings) -> datetime:
-    """Time of the last time record: its watermark decides the last item's minute, and enough after it for incidents to end."""
-    return minute_of(last) + MINUTE + timedelta(seconds=settings.stream.lateness_s) + CALM_DOWN
+def end_of(last: datetime, settings: Settings, calm: timedelta = CALM_DOWN) -> datetime:
+    """Time of the last time record: its watermark decides the last item's minute, and so much of `calm` after it."""
+    return minute_of(last) + MINUTE + timedelta(seconds=settings.stream.lateness_s) + calm
 
 
-def merge(items: Iterable[Item], settings: Settings, shuffle_s: float = 0, seed: int = 0) -> Iterator[Step]:
+def merge(
+    items: Iterable[Item], settings: Settings, shuffle_s: float = 0, seed: int = 0, calm: timedelta = CALM_DOWN
+) -> Iterator[Step]:
     """Items in order of their event time, a time record before the first of each minute, and a last one.
 
     A time record for T follows everything whose clock is before T. With `shuffle_s`, each item is held back by up to so many
@@ -82,6 +84,7 @@ def merge(items: Iterable[Item], settings: Settings, shuffle_s: float = 0, seed:
 
     Args:
         items: in the order in which items of the same time are to be sent.
+        calm: how long after the last item time goes on.
 
     Raises:
         UsageError: no items, or shuffled beyond the lateness limit.
@@ -101,4 +104,4 @@ def merge(items: Iterable[Item], settings: Settings, shuffle_s: float = 0, seed:
             said = minute
             yield Step(minute, Tick(at=minute))
         yield step
-    yield Step(step.clock, Tick(at=end_of(last, settings)))
+    yield Step(step.clock, Tick(at=end_of(last, settings, calm)))

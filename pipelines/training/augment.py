@@ -83,6 +83,15 @@ def varied(row: Row, rng: random.Random, cashtags: Sequence[str]) -> Row:
     return replace(row, text=text, spans=spans)
 
 
+def thinned(row: Row, rng: random.Random, most: float) -> Row:
+    """The row without some of the words that stand outside its companies, at most this share of them on average."""
+    share = rng.uniform(0, most)
+    words = [match.span() for match in re.finditer(r"\S+\s*", row.text)]
+    free = [(start, end) for start, end in words if all(end <= a or start >= b for a, b in row.spans)]
+    text, spans = edited(row.text, [(word, "") for word in free if rng.random() < share], row.spans)
+    return replace(row, text=text, spans=spans)
+
+
 def scaled_amounts(text: str, factor: float) -> list[Edit]:
     """Each amount of the text times a factor of at least 1, with as many decimals; none where that would change their order."""
     matches = list(AMOUNT.finditer(text))

@@ -40,6 +40,9 @@ class Recipe:
     """Rows to learn from at most besides those that people labelled; 0: all."""
     repeated: int = 1
     """How often each row that people labelled is learnt in an epoch."""
+    thinned: float = 0.0
+    """Greatest share of the words around its company that a row which people labelled is read without, drawn anew each time: what
+    is learnt is then the phrase, and not the sentence around it (Wei and Zou, "EDA: Easy Data Augmentation Techniques", 2019)."""
     unlabelled: int = 0
     """Texts without a label to learn the teacher's answers on, at most."""
     average: float = 0.0
@@ -50,7 +53,15 @@ class Recipe:
     """Probability that a row is read with other tickers and amounts."""
 
 
-CONTINUED: dict[str, Any] = {"learning_rate": 3e-4, "kept": 1.0, "blend": 0.9, "epochs": 2, "base_rows": 6000, "repeated": 4}
+CONTINUED: dict[str, Any] = {
+    "learning_rate": 3e-4,
+    "kept": 1.0,
+    "blend": 0.9,
+    "epochs": 2,
+    "base_rows": 6000,
+    "repeated": 4,
+    "thinned": 0.0,
+}
 """What a run that goes on from a model differs in from one that begins afresh; chosen by `python -m benchmarks.relearn --dev`."""
 
 TEACHER: dict[str, Any] = {"learning_rate": 4e-4, "epochs": 4, "rank": 16, "batch_size": 64, "average": 0.998, "swap": True}

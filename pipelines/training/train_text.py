@@ -26,7 +26,7 @@ from models.engine_torch import computes_in_bf16
 from models.passages import PassageEncoder, Tokens
 from models.text import TextNetwork, collate, trainable_network
 from pipelines.training.answers import Answers
-from pipelines.training.augment import cashtags_of, varied
+from pipelines.training.augment import cashtags_of, thinned, varied
 from pipelines.training.datasets import SENTIMENTS, Row, Task, TextData
 from pipelines.training.marking import draw_mark, marked_passage
 from pipelines.training.progress import Report
@@ -254,6 +254,8 @@ def epoch_batches(
     rng.shuffle(order)
     cashtags = cashtags_of(rows) if recipe.vary else []
     read = [varied(row, rng, cashtags) if recipe.vary and rng.random() < recipe.vary else row for row in order]
+    if recipe.thinned:
+        read = [thinned(row, rng, recipe.thinned) if row.facts else row for row in read]
     tokens = encode([draw_mark(row, rng) for row in read])
     batches = []
     pool = recipe.batch_size * POOL_BATCHES

@@ -41,7 +41,9 @@ def demo(
         int | None, typer.Option(metavar="SEED", help="play the control: the same headlines, the companies exchanged")
     ] = None,
 ) -> None:
-    """Replay ten months of 2012 and 2013: real prices, headlines of our own, and the alerts as they happen.
+    """Replay nine months of 2012 and 2013: real prices, headlines of our own, and the alerts as they happen.
+
+    The last of them is still open at the end.
 
     It runs its own broker, Postgres, workers and dashboard under SQUALL_HOME/demo, which is emptied first, and stops them all
     at Ctrl-C. The headlines were written for it: it shows that everything works, and is no measure of detection.

@@ -147,7 +147,7 @@ class Watch:
         if incident is None:
             if not (may_open and holds):
                 return
-            incident = self._reopened(rule, signal) or self._opened(rule, signal)
+            incident = self._reopened(rule, signal) or self._opened(rule, signal, stories)
         calm = rule.is_calm(metrics)
         incident = structs.replace(
             incident,
@@ -163,7 +163,7 @@ class Watch:
         if incident.calm_since is not None and minute - incident.calm_since >= rule.keep_firing_for:
             self._resolve(incident, signal)
 
-    def _opened(self, rule: Rule, signal: Signal) -> Incident:
+    def _opened(self, rule: Rule, signal: Signal, stories: Stories) -> Incident:
         minute = signal.minute
         incident = Incident(
             id=incident_id(rule.name, signal.scope, minute),
@@ -175,7 +175,8 @@ class Watch:
             surprise=signal.surprise,
             peak=signal.surprise,
         )
-        self._keep(Step(kind="opened", minute=minute, incident=incident, signal=signal))
+        found = stories(signal.scope, minute, window_of(rule, signal))
+        self._keep(Step(kind="opened", minute=minute, incident=incident, signal=signal, stories=found))
         return incident
 
     def _reopened(self, rule: Rule, signal: Signal) -> Incident | None:

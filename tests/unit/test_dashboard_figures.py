@@ -124,6 +124,22 @@ def test_where_another_model_begins_there_is_a_line_through_the_moods_that_names
     assert [head[4] for head in told["heads"]] == [""] * (WINDOW.number - 1) + ["v2"]
 
 
+def test_cells_of_hours_are_named_by_the_day_where_it_begins() -> None:
+    window = buckets(NOW, timedelta(days=5), 31, ZoneInfo("America/New_York"))
+    heads = heat_map([mood(window.start, scope="market")], [], window, NOW, NAMES, ZoneInfo("America/New_York"))["heads"]
+    named = [datetime.fromisoformat(head[2]).astimezone(ZoneInfo("America/New_York")) for head in heads if head[1]]
+    assert [(at.day, at.hour) for at in named] == [(20, 0), (21, 0), (22, 0), (23, 0), (24, 0)]
+    assert {head[1] for head in heads} == {"day", ""}
+
+
+def test_the_map_shows_where_an_incident_opened_once_it_has_fired() -> None:
+    moods = [mood(WINDOW.start)]
+    (row,) = heat_map(moods, [incident()], WINDOW, NOW, NAMES, UTC_ZONE)["rows"]
+    assert [severity for severity, _ in row["opened"].values()] == ["high"]
+    (row,) = heat_map(moods, [replace(incident(), state="pending", fired_at=None)], WINDOW, NOW, NAMES, UTC_ZONE)["rows"]
+    assert row["opened"] == {}
+
+
 def test_what_is_missing_is_said() -> None:
     figure = drawn(bars=[], moods=[], news=[], incidents=[])
     words = [note["text"] for note in figure["layout"]["annotations"]]

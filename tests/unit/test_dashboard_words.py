@@ -1,14 +1,16 @@
 """How the pages write numbers, ranges, scopes and what JSON holds."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from dashboard import formats
-from dashboard.components.incidents import plain
+from dashboard.components.incidents import by_severity, open_list, plain, verdict
 from dashboard.evidence import read_evidence
 from dashboard.ranges import PRESETS, buckets, wall, zone, zone_label
+from dashboard.rows import IncidentRow
 from dashboard.scopes import Names, path_scope, scope_path
 from dashboard.theme import SCHEMES, style_sheet
 
@@ -127,3 +129,17 @@ def test_colours_can_be_read(scheme: str) -> None:
     assert all(contrast(ink, step) >= 4.6 for ink, step in zip(palette.ink, palette.mood, strict=True))
     assert all(contrast(palette.severity[name], palette.surface) > 4.5 for name in ("critical", "high", "medium"))
     assert f"--surface:{palette.surface}" in style_sheet()
+
+
+def test_a_pending_incident_stands_below_what_has_fired_and_says_what_it_waits_for() -> None:
+    now = datetime(2013, 1, 24, 21, 34, tzinfo=UTC)
+    names = Names({"apple": "Apple"})
+    firing = IncidentRow(
+        "i1", "surge", "v", "company:apple", "apple", "firing", "high", now, now, None, now, 4.2, 4.5, 3, "9 stories"
+    )
+    rule = {"name": "market-surge", "min_stories": 12, "min_companies": 8}
+    pending = replace(firing, id="i2", scope="market", state="pending", severity="critical", fired_at=None, inputs={"rule": rule})
+    assert [row.id for row in by_severity([pending, firing])] == ["i1", "i2"]
+    shown = [str(item) for item in open_list([pending, firing], None, names)]
+    assert ["Told to nobody yet: it fires with 12 negative stories of 8 companies." in text for text in shown] == [False, True]
+    assert verdict([pending, firing], None, names, now)[1] == "1 High: Apple"

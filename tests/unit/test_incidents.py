@@ -141,6 +141,7 @@ def test_without_stories_it_stays_pending_and_nobody_is_told() -> None:
     steps = watch.run(detector.arrivals(START, START + DAY), START + DAY, lambda *_: (evidence(1),))
     assert kinds(steps) == [("opened", 0), ("resolved", 90)]
     assert told(steps) == []
+    assert [one.title for one in steps[0].stories] == ["headline 1"], "what it waits with can be read"
 
 
 def test_a_wide_incident_needs_several_companies() -> None:
