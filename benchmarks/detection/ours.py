@@ -9,7 +9,7 @@ from benchmarks.detection.rivals import Config, Rival
 from benchmarks.detection.series import DAY, ROW, WARM_UP_DAYS, Series
 from squall.scopes import company_scope
 from squall.settings import DetectionSettings
-from streams.logic.detection import Arrival
+from streams.logic.detection import Arrival, mark_of
 from streams.logic.surge_detector import SurgeDetector
 
 Minutes = Iterator[tuple[int, dict[str, Arrival]]]
@@ -24,9 +24,10 @@ def minutes_of(series: Series, every: int = 1) -> Minutes:
     """Minutes since 1970 that brought something, in order, and what they brought; with `every`, the last of so many minutes."""
     names = scope_names(series)
     minute = series.minute // every * every + every - 1
-    order = np.lexsort((-series.weight * series.negative, series.scope, minute))
-    minutes, scopes, weights, negatives = (
-        column[order].tolist() for column in (minute, series.scope, series.weight, series.negative)
+    marks = np.array(list(map(mark_of, series.weight.tolist(), series.negative.tolist())))
+    order = np.lexsort((-marks, series.scope, minute))
+    minutes, scopes, weights, negatives, marks = (
+        column[order].tolist() for column in (minute, series.scope, series.weight, series.negative, marks)
     )
     start = 0
     for end in (np.flatnonzero(np.diff(minute[order], append=-1)) + 1).tolist():
@@ -35,7 +36,7 @@ def minutes_of(series: Series, every: int = 1) -> Minutes:
             places.setdefault(scopes[place], []).append(place)
         arrivals = {
             names[scope]: Arrival(
-                marks=tuple(weights[i] * negatives[i] for i in mine),
+                marks=tuple(marks[i] for i in mine),
                 weights=tuple(sorted((weights[i] for i in mine), reverse=True)),
                 mentions=len(mine),
                 items=float(len(mine)),

@@ -205,7 +205,8 @@ def _measured(row: Version) -> dict[str, float]:
 
 def _metrics(rows: Sequence[Version]) -> Any:
     measured = [_measured(row) for row in rows]
-    names = list(dict.fromkeys(name for one in measured for name in one))
+    found = {name for one in measured for name in one}
+    names = [*(name for name in METRICS if name in found), *sorted(found - METRICS.keys())]
     if not names:
         hint = [
             "The versions' manifests in the database hold no measurements. To measure the one in use: ",

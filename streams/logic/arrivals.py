@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from squall.records import MILLION
 from squall.scopes import Kind, company_scope, parse_scope
-from streams.logic.detection import Arrival
+from streams.logic.detection import Arrival, mark_of
 from streams.logic.mood import Contribution, Sums, parts_of
 
 Minutes = dict[int, dict[str, Arrival]]
@@ -72,7 +72,7 @@ def _arrival(stories: list[tuple[str, Sums]], mentions: int, sector: str) -> Arr
     for topic, part in stories:
         by_topic[topic] = by_topic.get(topic, 0) + part.items
     return Arrival(
-        marks=tuple(sorted((part.negative_weight / MILLION for part in parts), reverse=True)),
+        marks=tuple(sorted((_mark(part) for part in parts), reverse=True)),
         weights=tuple(sorted((part.weight / MILLION for part in parts), reverse=True)),
         mentions=mentions,
         items=sum(part.items for part in parts) / MILLION,
@@ -82,3 +82,7 @@ def _arrival(stories: list[tuple[str, Sums]], mentions: int, sector: str) -> Arr
         squares=sum((part.positive - part.negative) ** 2 / part.items for part in parts if part.items) / MILLION,
         topics=tuple((topic, items / MILLION) for topic, items in sorted(by_topic.items())),
     )
+
+
+def _mark(part: Sums) -> float:
+    return mark_of(part.weight / MILLION, part.negative / part.items) if part.items else 0.0

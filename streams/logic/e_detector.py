@@ -30,7 +30,7 @@ FADING = float(np.log(2.0)) / HALF_LIFE_MIN
 """-log rho a minute. It also bounds where R of a quiet scope rests: at 1 / (1 - rho), a surprise of 2.5."""
 SURE = 1.5
 """Power of a mark that evidence goes by; not below 1, or the bound would not hold."""
-ECHO_MIN = 40.0
+ECHO_MIN = 60.0
 """Minutes for which a mark makes others expected: they fade as exp(-t / ECHO_MIN)."""
 ECHO = 0.1
 """Mass that a mark of 1 draws after it, whatever the scope's level."""

@@ -27,7 +27,7 @@ def taught() -> SurgeDetector:
         found.setdefault(rng.randrange(NOW), {})[rng.choice(SCOPES)] = story(rng.uniform(0.0, 0.3))
     for number, scope in enumerate(SCOPES):
         for story_number in range(number):
-            found.setdefault(NOW - 60 + 5 * story_number, {})[scope] = story(0.9)
+            found.setdefault(NOW - 60 + 5 * story_number, {})[scope] = story(0.7)
     detector = SurgeDetector(SETTINGS)
     for minute, arrivals in sorted(found.items()):
         detector.step(minute, arrivals)
