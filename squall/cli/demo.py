@@ -23,6 +23,8 @@ WATCHABLE_S = 60.0
 """How long the replay takes where a person looks on."""
 LIMIT_S = 900.0
 START_LIMIT_S = 180.0
+STORIES = 10_000
+"""More than the demo has."""
 COLOURS = {"critical": "bold magenta", "high": "bold red", "medium": "yellow", "info": "cyan"}
 
 
@@ -153,6 +155,7 @@ class _Demo:
                 except UserError as problem:
                     error = problem
                 if not self.exit_after_alert and error is None:
+                    self._embed(running)
                     self._stay(running, about)
         if self.as_json:
             print(json.dumps({**about, "error": str(error) if error else None}), flush=True)
@@ -233,6 +236,18 @@ class _Demo:
             "bootstrap": running.addresses.bootstrap,
             "dashboard": running.dashboard_url,
         }
+
+    def _embed(self, running: "Stack") -> None:
+        """Let the page Stories search by meaning, too."""
+        from models.engine import load_engine
+        from pipelines.maintenance.embed import embed
+        from squall.db.engine import make_engine
+
+        engine = make_engine(running.settings, running.addresses.database_url)
+        try:
+            embed(engine, load_engine(running.settings), STORIES)
+        finally:
+            engine.dispose()
 
     def _stay(self, running: "Stack", about: dict[str, Any]) -> None:
         self.done = True

@@ -23,7 +23,7 @@ EPOCHS, RATE, ROWS, KEPT, BLEND = (
     "1 with --start; 0.8 with --teacher",
     "0.9; 1 with --teacher",
 )
-REPEATED = "1; 4 with --start"
+REPEATED, THINNED = "1; 4 with --start", "0; 0.6 with --start"
 UNLABELLED, AVERAGE, SWAP, VARY = (
     "0; 40000 with --teacher",
     "0; 0.999 with --teacher",
@@ -63,6 +63,10 @@ def text(
     ] = None,
     repeated: Annotated[
         int | None, typer.Option(min=1, help="how often an epoch has a row that people labelled", show_default=REPEATED)
+    ] = None,
+    thinned: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="share of its words that such a row is read without, at most", show_default=THINNED),
     ] = None,
     kept: Annotated[
         float | None,
@@ -122,6 +126,7 @@ def text(
         "learning_rate": learning_rate,
         "base_rows": base_rows,
         "repeated": repeated,
+        "thinned": thinned,
         "kept": kept,
         "blend": blend,
         "unlabelled": unlabelled,

@@ -5,7 +5,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.training.augment import AMOUNT, cashtags_of, edited, scaled_amounts, swapped, varied
+from pipelines.training.augment import AMOUNT, cashtags_of, edited, scaled_amounts, swapped, thinned, varied
 from pipelines.training.datasets import SENTIMENTS, Row
 
 NEGATIVE, POSITIVE = SENTIMENTS.index("negative"), SENTIMENTS.index("positive")
@@ -71,3 +71,17 @@ def test_a_ticker_is_replaced_wherever_it_stands_and_the_mark_moves_along() -> N
         assert set(names) <= set(others)
         assert (found.label, found.task, found.key) == (tweet.label, tweet.task, tweet.key)
     assert varied(row("nothing to change"), rng, others) == row("nothing to change")
+
+
+def test_a_thinned_row_keeps_its_company_and_loses_up_to_the_share_of_its_words() -> None:
+    text = "In Norway, Kestrel Mills' dairy arm is left holding the bag over freight"
+    whole = row(text, NEGATIVE, name="Kestrel Mills")
+    rng = random.Random(1)
+    made = [thinned(whole, rng, 0.6) for _ in range(500)]
+    for one in made:
+        assert one.text[slice(*one.spans[0])] == "Kestrel Mills"
+        assert set(one.text.split()) <= set(text.split())
+    kept = sum(len(one.text.split()) for one in made) / (500 * len(text.split()))
+    assert 0.7 < kept < 0.8, "a share of 0 to 0.6 of all words but the company's is left out, so 0.3 in the mean"
+    assert {one.text for one in made} >= {text}
+    assert thinned(whole, rng, 0.0) == whole
