@@ -35,7 +35,6 @@ def world(postgres: serve.Database) -> Iterator[Engine]:
         manifest = {"topic_labels": ["Earnings"]}
         registry.register(connection, "text-9", url="file:x", sha256="00", manifest=manifest, metrics={}, actor="ana")
         registry.promote(connection, "text-9", actor="ana", reason="the first", kind="first")
-        registry.say_serving(connection, registry.Serving("host:1", "text-9", NOW, False, None, None))
         connection.exec_driver_sql("UPDATE score SET scored_at = (SELECT max(ingested_at) FROM article) + interval '2 s'")
         mark = detector_mark(DetectionSettings())
         add_calibrations(connection, [Calibration("companies", 1.0, -2.1, FIRST, NOW, 231, 4, 800, 776, mark, "ana")])
@@ -85,8 +84,11 @@ def test_who_does_not_bear_the_token_is_told_how(site: str, authorization: str) 
     assert body == "Send the token that SQUALL_DASHBOARD__METRICS_TOKEN names as a header `Authorization: Bearer <token>`.\n"
 
 
-def test_what_stands_in_the_database_is_told(site: str) -> None:
-    found = scrape(site)
+def test_what_stands_in_the_database_is_told(site: str, world: Engine) -> None:
+    with world.begin() as connection:
+        registry.say_serving(connection, registry.Serving("host:1", "text-9", NOW, False, None, None))
+    found = wait_until(lambda: (told := scrape(site))["serving_workers",] == 1 and told, "the worker that serves", 60)
+    assert found
     assert found["database_up",] == 1
     assert found["clock_timestamp_seconds",] == found["watermark_timestamp_seconds",] == NOW.timestamp()
     assert found["partition_timestamp_seconds", "1"] == NOW.timestamp()
@@ -107,7 +109,7 @@ def test_what_stands_in_the_database_is_told(site: str) -> None:
     assert found["notifications_oldest_timestamp_seconds", "topic"] > NOW.timestamp()
     assert (found["workers", "running"], found["workers_degraded",], found["messages_waiting",]) == (1, 1, 12)
     assert found["workers_scoring", "torch bf16 on cuda"] == 1
-    assert (found["serving_workers",], found["serving_workers_refusing",]) == (1, 0)
+    assert found["serving_workers_refusing",] == 0
     assert found["champion_info", "1", "text-9"] == 1
     assert found["champion_epoch_timestamp_seconds",] == 0
     assert found["alarm_line_info", "measured", "companies"] == found["alarm_line_info", "bound", "wider"] == 1

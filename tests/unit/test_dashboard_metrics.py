@@ -51,10 +51,10 @@ EMPTY = System(
 
 
 def incident(number: int, state: str, severity: str = "high", version: str = "1a2b") -> IncidentRow:
-    return IncidentRow(
-        *(str(number), "negative-surge", version, "company:apple", "apple", state, severity),
-        *(NOW, NOW, None, NOW, 4.0, 4.0, 3.0, "Apple falls"),
-    )
+    about: dict[str, Any] = {"id": str(number), "rule": "negative-surge", "scope": "company:apple", "company_id": "apple"}
+    about |= {"opened_at": NOW, "fired_at": NOW, "resolved_at": None, "updated_at": NOW, "summary": "Apple falls"}
+    about |= {"surprise": 4.0, "peak_surprise": 4.0, "threshold": 3.0}
+    return IncidentRow(rule_version=version, state=state, severity=severity, **about)
 
 
 def reason(words: str, waiting: int = 1, asked: int = 0, stage: str = "intake") -> Reason:
