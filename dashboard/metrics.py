@@ -86,10 +86,13 @@ def _times(system: System) -> Iterator[Metric]:
 
 
 def _flow(system: System) -> Iterator[Metric]:
-    took = system.latency
-    quantiles = [(("0.5",), took.p50), (("0.95",), took.p95), (("0.99",), took.p99)]
     yield _gauge("mentions_last_hour", system.mentions)
-    yield _gauges("scoring_latency_seconds", ("quantile",), quantiles)
+    took = Metric("squall_scoring_latency_seconds", ABOUT["scoring_latency_seconds"], "summary")
+    quantiles = {"0.5": system.latency.p50, "0.95": system.latency.p95, "0.99": system.latency.p99}
+    for quantile, seconds in quantiles.items():
+        if seconds is not None:
+            took.add_sample(took.name, {"quantile": quantile}, seconds)
+    yield took
     yield _gauge("messages_waiting", messages_waiting(system.workers))
 
 
