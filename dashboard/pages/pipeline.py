@@ -1,6 +1,6 @@
 """How the work flows, and what could not be processed."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 
@@ -26,7 +26,6 @@ from dashboard.workers import messages_waiting, read_workers
 from squall.settings import get_settings
 
 COLUMNS = 48
-HOUR = timedelta(hours=1)
 AGAIN = "{} will go to their topic again, as they were. If what they failed of is not mended, they come back here."
 REFUSED = "Your role may look at dead letters, not send them again: ask an analyst or an admin."
 
@@ -177,9 +176,12 @@ def _live(context: Context, now: datetime | None) -> tuple[Any, ...]:
     waiting = reads.outbox(reader)
     speaking = reads.sources(reader)
     late = reads.troubled(speaking)
-    per_hour = reader.mentions(MARKET, now - HOUR, now) if now else 0
     figures = [
-        ("Mentions in the last hour", formats.count(per_hour), "Of event time; each company that an article names counts"),
+        (
+            "Mentions in the last hour",
+            formats.count(reads.last_hour(reader, now)),
+            "Of event time; each company that an article names counts",
+        ),
         (
             "Latency, 95th percentile",
             formats.lasting(took.p95),

@@ -16,6 +16,7 @@ from squall.settings import DetectionSettings
 
 RECENT = 2_000
 """Scores that latencies are taken from: the newest."""
+HOUR = timedelta(hours=1)
 KEPT = timedelta(days=7)
 SHOWN_LETTERS = 20
 
@@ -120,6 +121,11 @@ class SourceRow:
 
 # Digits and quoted parts differ between letters that failed for one reason.
 _REASON = "regexp_replace(regexp_replace(error, '[''\"][^''\"]*[''\"]', '…', 'g'), '[0-9]+', '0', 'g')"
+
+
+def last_hour(reader: Reader, now: datetime | None) -> int:
+    """Scored mentions of the hour of event time before the clock; 0 before it runs."""
+    return reader.mentions(MARKET, now - HOUR, now) if now else 0
 
 
 def latency(reader: Reader) -> Latency:

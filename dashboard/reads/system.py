@@ -2,18 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from dashboard.queries import Reader
 from dashboard.reads import models, pipeline
 from dashboard.rows import IncidentRow
-from dashboard.scopes import MARKET
 from dashboard.workers import Worker, read_workers
 from squall.db.calibrations import Standing
 from squall.registry import Serving
 from squall.settings import DetectionSettings
 
-HOUR = timedelta(hours=1)
 MOST = 10_000
 """Open incidents and sources that are counted at most."""
 
@@ -53,12 +51,11 @@ def read_system(reader: Reader, namespace: str, detection: DetectionSettings) ->
         SQLAlchemyError: the database does not answer one of them.
     """
     pulse = reader.pulse()
-    now = pulse.clock
     decided = pipeline.decided(reader)
     return System(
-        clock=now,
+        clock=pulse.clock,
         newest=pulse.last_item,
-        mentions=reader.mentions(MARKET, now - HOUR, now) if now else 0,
+        mentions=pipeline.last_hour(reader, pulse.clock),
         latency=pipeline.latency(reader),
         partitions=pipeline.partitions(reader),
         decided=decided[0] if decided else None,
