@@ -31,8 +31,8 @@ from squall.settings import LOOPBACK, Settings
 ACTS: Mapping[str, str] = {"incident": "analyst", "label": "analyst", "redrive": "analyst", "watchlist": "analyst"}
 """What can be done, and the least role that it asks for."""
 ASSETS, SCRIPTS = "_dash_assets.static", "/_dash-component-suites/<string:package_name>/<path:fingerprinted_path>"
-PUBLIC = frozenset({"login", "oidc", "oidc_answer", "healthz", "tokens", ASSETS, "/_favicon.ico"})
-"""Endpoints that answer anybody."""
+PUBLIC = frozenset({"login", "oidc", "oidc_answer", "healthz", "metrics", "tokens", ASSETS, "/_favicon.ico"})
+"""Endpoints that need no log-in; `metrics` asks for a token of its own."""
 CALLBACKS = "/_dash-update-component"
 ICONS = "image/svg+xml"
 FRESH_S = 2.0

@@ -21,6 +21,7 @@ from dashboard.login import add_login
 from dashboard.oidc import add_oidc
 from dashboard.queries import Reader
 from dashboard.scopes import MARKET, path_scope
+from dashboard.scrape import add_metrics
 from dashboard.server import Link, add_routes, advice
 from models.explainer import Explainer
 from squall.db.engine import make_engine
@@ -83,6 +84,7 @@ def create_app(settings: Settings, database_url: str) -> Dash:
     add_login(app.server, settings, writer, logins)
     add_oidc(app.server, settings, writer, logins)
     add_routes(app.server, context.reader, context.link, app.csp_hashes())
+    add_metrics(app.server, settings, context.reader)
     return app
 
 

@@ -158,6 +158,11 @@ class IncidentRow:
         """Whether it still asks for attention."""
         return self.state in OPEN
 
+    @property
+    def operational(self) -> bool:
+        """Whether it is about Squall itself, and no surge."""
+        return self.rule_version == "operational"
+
 
 @dataclass(frozen=True)
 class EventRow:

@@ -1,6 +1,7 @@
 """What the workers on this machine say of themselves."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from squall.embedded.health import folder, parse
@@ -26,6 +27,12 @@ class Worker:
     """Device, number format and batch size of its text model; empty where it scores nothing."""
     degraded: str
     """Why that is not what it began with; empty: it is."""
+
+
+def messages_waiting(workers: Sequence[Worker]) -> int | None:
+    """Messages on the broker that the workers have not acknowledged; None where none of them says."""
+    known = [worker.lag for worker in workers if worker.lag is not None]
+    return sum(known) if known else None
 
 
 def read_workers(namespace: str) -> list[Worker]:

@@ -19,6 +19,7 @@ keep postgres_password "$(random)"
 for name in squall mlflow airflow; do keep "${name}_password" "$(random)"; done
 keep SQUALL_DATABASE__URL "postgresql://squall:$(cat squall_password)@postgres:5432/squall"
 keep SQUALL_HTTP__TOKEN "$(random)"
+keep SQUALL_DASHBOARD__METRICS_TOKEN "$(random)"
 keep SQUALL_NOTIFY__WEBHOOK_URL ""
 keep mlflow_database_url "postgresql://mlflow:$(cat mlflow_password)@postgres:5432/mlflow"
 keep airflow_database_url "postgresql+psycopg2://airflow:$(cat airflow_password)@postgres:5432/airflow"

@@ -186,6 +186,9 @@ class DashboardSettings(Section):
         None, min_length=32, description="signs cookies; unset: one of its own, made once and kept in SQUALL_HOME"
     )
     session_h: float = Field(12, gt=0, le=24 * 30, description="hours after which a person must log in again")
+    metrics_token: SecretStr | None = Field(
+        None, min_length=16, description="bearer token with which Prometheus reads /metrics; without it there is no such page"
+    )
     proxied: bool = Field(
         False, description="an HTTPS proxy stands before it: its X-Forwarded-For and -Proto are believed, cookies are Secure"
     )

@@ -104,7 +104,7 @@ def sources_table(rows: Sequence[SourceRow], *, brief: bool = False) -> Any:
     """
     if not rows:
         return empty("No source is known yet.", ["Read a feed: ", code("squall ingest feeds https://example.com/business.rss")])
-    asked = [row for row in rows if row.last_ok_at or row.failed]
+    asked = [row for row in rows if row.asked]
     names = formats.listed([row.name for row in rows if row not in asked], 12)
     others = html.P(["Named by items of a file or a replay: ", html.Span(names, className="second")]) if names else None
     return html.Div([_asked(asked, brief) if asked else None, others])

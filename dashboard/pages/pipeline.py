@@ -1,6 +1,6 @@
 """How the work flows, and what could not be processed."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 
@@ -22,11 +22,10 @@ from dashboard.flow_figure import flow_figure
 from dashboard.ranges import buckets
 from dashboard.reads import pipeline as reads
 from dashboard.scopes import MARKET
-from dashboard.workers import read_workers
+from dashboard.workers import messages_waiting, read_workers
 from squall.settings import get_settings
 
 COLUMNS = 48
-HOUR = timedelta(hours=1)
 AGAIN = "{} will go to their topic again, as they were. If what they failed of is not mended, they come back here."
 REFUSED = "Your role may look at dead letters, not send them again: ask an analyst or an admin."
 
@@ -177,12 +176,22 @@ def _live(context: Context, now: datetime | None) -> tuple[Any, ...]:
     waiting = reads.outbox(reader)
     speaking = reads.sources(reader)
     late = reads.troubled(speaking)
-    per_hour = reader.mentions(MARKET, now - HOUR, now) if now else 0
-    lag = sum(worker.lag for worker in workers if worker.lag is not None) if workers else None
     figures = [
-        ("Mentions in the last hour", formats.count(per_hour), "Of event time; each company that an article names counts"),
-        ("Latency, 95th percentile", formats.lasting(took.p95), "From an article's being stored to its score's; newest 5,000"),
-        ("Messages waiting", formats.count(lag), "On the broker, as this machine's workers say; – where none says"),
+        (
+            "Mentions in the last hour",
+            formats.count(reads.last_hour(reader, now)),
+            "Of event time; each company that an article names counts",
+        ),
+        (
+            "Latency, 95th percentile",
+            formats.lasting(took.p95),
+            f"From an article's being stored to its score's; newest {formats.count(reads.RECENT)}",
+        ),
+        (
+            "Messages waiting",
+            formats.count(messages_waiting(workers)),
+            "On the broker, as this machine's workers say; – where none says",
+        ),
         ("Notifications waiting", formats.count(sum(row.waiting for row in waiting)), "Not delivered yet"),
         ("Dead letters", formats.count(reads.dead_letters(reader)), "Of the last 7 days, not sent again"),
         (

@@ -7,6 +7,7 @@ from typing import Any
 
 from dashboard.queries import Reader
 from squall import registry
+from squall.db.minutes import open_epochs
 
 NEWEST = 20_000
 DAYS = 30
@@ -69,6 +70,22 @@ def versions(reader: Reader) -> list[Version]:
         (row["alias"], row["version"]) for row in reader.dicts("SELECT alias, version FROM model_alias ORDER BY alias")
     )
     return reader.shared(("versions", aliases), KEPT_S, lambda: reader.rows(Version, sql), old_s=2 * KEPT_S)
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The version that serves, and from which event minute on; the first one ever from 1970 on."""
+
+    version: registry.Version
+    since: datetime | None
+
+
+def champion(reader: Reader) -> Champion | None:
+    """What serves; None: nothing is registered yet."""
+    with reader.engine.connect() as connection:
+        found = registry.champion(connection)
+        begun = [one.since for one in open_epochs(connection) if found and one.version == found.version]
+    return Champion(found, begun[-1] if begun else None) if found else None
 
 
 def promotions(reader: Reader) -> list[registry.Promotion]:

@@ -16,6 +16,7 @@ from squall.settings import DetectionSettings
 
 RECENT = 2_000
 """Scores that latencies are taken from: the newest."""
+HOUR = timedelta(hours=1)
 KEPT = timedelta(days=7)
 SHOWN_LETTERS = 20
 
@@ -112,9 +113,19 @@ class SourceRow:
         """Its last attempt failed."""
         return self.last_error_at is not None and (self.last_ok_at is None or self.last_error_at > self.last_ok_at)
 
+    @property
+    def asked(self) -> bool:
+        """It is polled; the others are named by items of a file or a replay."""
+        return self.last_ok_at is not None or self.failed
+
 
 # Digits and quoted parts differ between letters that failed for one reason.
 _REASON = "regexp_replace(regexp_replace(error, '[''\"][^''\"]*[''\"]', '…', 'g'), '[0-9]+', '0', 'g')"
+
+
+def last_hour(reader: Reader, now: datetime | None) -> int:
+    """Scored mentions of the hour of event time before the clock; 0 before it runs."""
+    return reader.mentions(MARKET, now - HOUR, now) if now else 0
 
 
 def latency(reader: Reader) -> Latency:
@@ -225,16 +236,17 @@ def outbox(reader: Reader) -> list[OutboxRow]:
     return reader.rows(OutboxRow, sql, kept=KEPT)
 
 
-def sources(reader: Reader) -> list[SourceRow]:
-    """All sources, those in trouble first."""
+def sources(reader: Reader, most: int = 200) -> list[SourceRow]:
+    """The sources, those in trouble first."""
     sql = """
     SELECT name, kind, items, last_item_at, last_ok_at, last_error, last_error_at, kind = 'feed' AND EXISTS (
              SELECT FROM incident i WHERE i.rule_version = 'operational' AND i.state IN ('firing', 'acknowledged')
              AND i.rule = 'source ' || regexp_replace(lower(substring(s.address FROM '://([^/:?#]+)')), '^www[.]', '')) AS silent
     FROM source s
-    ORDER BY (last_error_at IS NOT NULL AND (last_ok_at IS NULL OR last_error_at > last_ok_at)) DESC, silent DESC, name LIMIT 200
+    ORDER BY (last_error_at IS NOT NULL AND (last_ok_at IS NULL OR last_error_at > last_ok_at)) DESC, silent DESC, name
+    LIMIT :most
     """
-    return reader.rows(SourceRow, sql)
+    return reader.rows(SourceRow, sql, most=most)
 
 
 def troubled(rows: Sequence[SourceRow]) -> list[SourceRow]:

@@ -1,7 +1,6 @@
 """The HTTP endpoint: news, prices and charts by POST, answered when the broker has acknowledged them."""
 
 import asyncio
-import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ from pipelines.ingest.bodies import (
     read_json,
 )
 from pipelines.ingest.producer import DeliveryError, Producer
+from squall.bearer import bears
 from squall.errors import UsageError
 from squall.settings import HttpSettings
 
@@ -128,11 +128,8 @@ def _error(status: int, reason: str, headers: Mapping[str, str] | None = None) -
 def _authorised(token: str) -> Middleware:
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path != "/healthz":
-            scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-            known = hmac.compare_digest(given.strip().encode(errors="replace"), token.encode())
-            if scheme.lower() != "bearer" or not known:
-                return _error(401, "bearer token missing or wrong", {"WWW-Authenticate": "Bearer"})
+        if request.path != "/healthz" and not bears(request.headers.get("Authorization", ""), token):
+            return _error(401, "bearer token missing or wrong", {"WWW-Authenticate": "Bearer"})
         try:
             return await handler(request)
         except web.HTTPRequestEntityTooLarge as error:
