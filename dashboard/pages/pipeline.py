@@ -17,6 +17,7 @@ from dashboard.components.panels import code, empty, page, panel, stacks
 from dashboard.components.pipeline import letters_table, outbox_table, partitions_table, sources_table, workers_table
 from dashboard.components.span import span_control
 from dashboard.components.tables import tiles
+from dashboard.components.tasks import tasks_panel
 from dashboard.context import Context, actor, first_range, may, span_of, stretch, viewer
 from dashboard.flow_figure import flow_figure
 from dashboard.ranges import buckets
@@ -53,6 +54,7 @@ def render(context: Context, search: str | None) -> Any:
                         panel("Workers", html.Div(live[2], id="flow-workers"), name="workers", note="what each says of itself"),
                         panel("Notifications", html.Div(live[3], id="flow-outbox"), name="outbox", note="of the last 7 days"),
                         panel("Alarm line", html.Div(live[5], id="flow-lines"), name="lines", note="false incidents a day"),
+                        panel("Scheduled tasks", html.Div(live[7], id="flow-tasks"), name="tasks"),
                     ],
                     [
                         panel(
@@ -97,6 +99,7 @@ def register(app: Dash, context: Context) -> None:
         Output("flow-sources", "children"),
         Output("flow-lines", "children"),
         Output("flow-dead", "children"),
+        Output("flow-tasks", "children"),
         Output("flow-seen", "data"),
         Input("rev-tick", "data"),
         State("flow-seen", "data"),
@@ -169,7 +172,7 @@ def register(app: Dash, context: Context) -> None:
 
 
 def _live(context: Context, now: datetime | None) -> tuple[Any, ...]:
-    """Tiles, partitions, workers, notifications, sources, alarm lines, dead letters."""
+    """Tiles, partitions, workers, notifications, sources, alarm lines, dead letters, scheduled tasks."""
     reader = context.reader
     parts = reads.partitions(reader)
     took = reads.latency(reader)
@@ -200,6 +203,7 @@ def _live(context: Context, now: datetime | None) -> tuple[Any, ...]:
         sources_table(speaking),
         lines_panel(reads.lines(reader, get_settings().detection)),
         _dead(context),
+        tasks_panel(*reads.tasks(reader), reader.replay),
     )
 
 

@@ -1,0 +1,55 @@
+"""How the scheduled tasks stand."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from dash import html
+
+from dashboard.components import marks
+from dashboard.components.panels import code, empty
+from dashboard.components.tables import Head, table
+from squall.schedule import Run, Standing
+
+NEXT_STEP = [code("squall maintain"), " does, as ", code("squall up"), ". Where Airflow does, its own pages tell."]
+
+
+def tasks_panel(rows: Sequence[Standing], held: bool, replay: bool) -> Any:
+    """Of each task: its last run, how that ended, and when it runs next; nobody: whose turn it is to start them."""
+    known = any(row.last for row in rows)
+    if replay and not known:
+        return empty("A replay has none.", "They keep the live namespace in order.")
+    if not held and not known:
+        return empty("Nobody runs them.", NEXT_STEP)
+    heads: list[Head] = [
+        "",
+        ("Last run", "How long ago it began, by the time of day"),
+        "Outcome",
+        ("Next run", "In the time zone of the page"),
+    ]
+    lines = [[_name(row), _began(row.last), _outcome(row.last, held), _next(row, held)] for row in rows]
+    nobody = None if held else html.P(["▲ Nobody runs them at present: ", *NEXT_STEP], className="trouble")
+    return html.Div([nobody, table(heads, lines, "tasks")])
+
+
+def _name(row: Standing) -> Any:
+    return html.Strong(row.task.name.replace("_", " "), title=row.task.about, className="whole")
+
+
+def _began(last: Run | None) -> Any:
+    return html.Span(["before ", marks.moment(last.started_at, "wall")]) if last else "Never"
+
+
+def _outcome(last: Run | None, held: bool) -> Any:
+    if last is None:
+        return "–"
+    if last.outcome == "running":
+        return "Runs" if held else html.Span("▲ Broken off", className="trouble")
+    on = f"On {last.host}"
+    if last.outcome in ("failed", "retrying"):
+        then = ", is tried again" if last.outcome == "retrying" and held else ""
+        return html.Span(f"▲ Failed{then}: {last.said}", className="trouble", title=on)
+    return html.Span(f"{last.outcome.capitalize()}{f': {last.said}' if last.said else ''}", title=on)
+
+
+def _next(row: Standing, held: bool) -> Any:
+    return marks.moment(row.next_at) if held else "–"
