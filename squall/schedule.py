@@ -160,8 +160,15 @@ def period_to_run(task: Task, last: Run | None, now: datetime) -> datetime:
     return last.period if last and last.outcome == "retrying" else task.latest(now)
 
 
-def words(standings: Sequence[Standing], held: bool, now: datetime) -> str:
-    """How the tasks stand, in one line for people: the alarm lines, and what is in trouble."""
+def words(standings: Sequence[Standing], held: bool, wanted: bool, now: datetime) -> str:
+    """How the tasks stand, in one line for people: the alarm lines, and what is in trouble.
+
+    Args:
+        held: somebody runs them.
+        wanted: the settings do not leave them to others.
+    """
+    if not held and not wanted:
+        return "left to others (SQUALL_MAINTAIN=false)"
     if not held:
         return "nobody runs the scheduled tasks: `squall maintain` does (where Airflow does, its own pages tell)"
     told = [_one(one, now) for one in standings if one.task.name == "calibrate"]

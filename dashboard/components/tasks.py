@@ -10,14 +10,23 @@ from dashboard.components.panels import code, empty
 from dashboard.components.tables import Head, table
 from squall.schedule import Run, Standing
 
-NEXT_STEP = [code("squall maintain"), " does, as ", code("squall up"), ". Where Airflow does, its own pages tell."]
+AIRFLOW = "Where Airflow runs them, its own pages tell."
+NEXT_STEP = [code("squall maintain"), " does, as ", code("squall up"), f". {AIRFLOW}"]
 
 
-def tasks_panel(rows: Sequence[Standing], held: bool, replay: bool) -> Any:
-    """Of each task: its last run, how that ended, and when it runs next; nobody: whose turn it is to start them."""
+def tasks_panel(rows: Sequence[Standing], held: bool, *, wanted: bool, replay: bool) -> Any:
+    """Of each task: its last run, how that ended, and when it runs next; where nobody runs them, what to do.
+
+    Args:
+        held: somebody runs them.
+        wanted: the settings do not leave them to others.
+        replay: the pages show a replay.
+    """
     known = any(row.last for row in rows)
     if replay and not known:
         return empty("A replay has none.", "They keep the live namespace in order.")
+    if not held and not wanted:
+        return empty("Left to others by SQUALL_MAINTAIN=false.", AIRFLOW)
     if not held and not known:
         return empty("Nobody runs them.", NEXT_STEP)
     heads: list[Head] = [

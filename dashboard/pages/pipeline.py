@@ -173,7 +173,7 @@ def register(app: Dash, context: Context) -> None:
 
 def _live(context: Context, now: datetime | None) -> tuple[Any, ...]:
     """Tiles, partitions, workers, notifications, sources, alarm lines, dead letters, scheduled tasks."""
-    reader = context.reader
+    reader, settings = context.reader, get_settings()
     parts = reads.partitions(reader)
     took = reads.latency(reader)
     workers = read_workers(context.namespace)
@@ -201,9 +201,9 @@ def _live(context: Context, now: datetime | None) -> tuple[Any, ...]:
         workers_table(workers),
         outbox_table(waiting),
         sources_table(speaking),
-        lines_panel(reads.lines(reader, get_settings().detection)),
+        lines_panel(reads.lines(reader, settings.detection)),
         _dead(context),
-        tasks_panel(*reads.tasks(reader), reader.replay),
+        tasks_panel(*reads.tasks(reader), wanted=settings.maintain, replay=reader.replay),
     )
 
 

@@ -21,7 +21,7 @@ def maintain(
     *,
     once: Annotated[bool, typer.Option("--once", help="run what is due, one try each, and end; exit 1 where one failed")] = False,
     list_: Annotated[
-        bool, typer.Option("--list", help="print the tasks and how they stand; exit 1 where nobody runs them")
+        bool, typer.Option("--list", help="print the tasks and how they stand; exit 1 where nobody runs them, and should")
     ] = False,
     settle: Annotated[float, typer.Option(min=0, help="seconds to wait before what was missed is caught up")] = 0,
 ) -> None:
@@ -42,8 +42,6 @@ def maintain(
         _list(settings)
     elif once:
         _once(settings)
-    elif not settings.maintain:
-        typer.echo("SQUALL_MAINTAIN=false: the scheduled tasks are left to others")
     else:
         _run(settings, settle)
 
@@ -57,6 +55,10 @@ def _run(settings: Settings, settle: float) -> None:
     os.nice(10)
     try:
         with stoppable():
+            if not settings.maintain:
+                _say("SQUALL_MAINTAIN=false: the scheduled tasks are left to others, and this one idles")
+                while True:
+                    signal.pause()
             found = addresses(settings)
             engine = make_engine(settings, found.database_url)
             try:
@@ -110,7 +112,7 @@ def _list(settings: Settings) -> None:
         table.add_row(one.task.name, one.task.about, one.task.cron, started, said, last.host if last else "", following)
     console = Console(highlight=False, markup=False)
     console.print(table)
-    if not held:
+    if not held and settings.maintain:
         console.print("nobody runs them: `squall maintain` does, or `squall up`; of Airflow nothing is known here")
         raise typer.Exit(1)
 

@@ -78,7 +78,8 @@ def _kept(settings: Settings, about: dict[str, Any]) -> dict[str, Any]:
             with engine.connect() as connection:
                 lines = calibrations.standings(connection, read_cursor(connection) + MINUTE, inside.detection)
                 if not about["namespace"]:
-                    tasks = words(maintenance.standings(connection, now), maintenance.is_held(connection), now)
+                    held = maintenance.is_held(connection)
+                    tasks = words(maintenance.standings(connection, now), held, inside.maintain, now)
         finally:
             engine.dispose()
     except (DBAPIError, UserError):

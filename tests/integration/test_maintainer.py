@@ -190,7 +190,9 @@ def test_a_real_task_makes_partitions(context: Context, folder: Path) -> None:
     with context.engine.connect() as connection:
         ahead = datetime.now(UTC) + timedelta(days=31)
         assert (ahead.year, ahead.month) in existing_months(connection)
-        assert words(store.standings(connection, datetime.now(UTC)), True, datetime.now(UTC)).startswith("calibrate has not run")
+        assert words(store.standings(connection, datetime.now(UTC)), True, True, datetime.now(UTC)).startswith(
+            "calibrate has not run"
+        )
 
 
 def test_a_package_that_is_not_there_skips_its_task(context: Context, folder: Path) -> None:

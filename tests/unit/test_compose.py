@@ -238,8 +238,6 @@ def test_what_a_cpu_image_holds_asks_for_no_torch() -> None:
 def test_what_the_scheduled_tasks_need_is_in_their_image() -> None:
     assert SERVICES["maintain"]["build"]["target"] == "squall"
     assert "'.[yfinance,leadlag]'" in installed("squall")
-    # Switched off it ends well, and has to stay so.
-    assert SERVICES["maintain"]["restart"] == "on-failure"
 
 
 def test_what_trains_has_torch_and_none_of_cuda() -> None:

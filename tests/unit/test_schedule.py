@@ -99,11 +99,12 @@ def test_the_line_for_people_names_alarm_lines_and_troubles() -> None:
     calibrate, retention = (next(task for task in TASKS if task.name == name) for name in ("calibrate", "retention"))
     done = Standing(calibrate, run("succeeded", at(5, day=9), task=calibrate), at(5))
     broken = Standing(retention, run("failed", at(3, 15), task=retention, said="disk full"), at(3, 15, day=11))
-    assert words([broken, done], True, NOW) == "calibrate 23 h ago, next in 40 min; retention failed: disk full"
-    assert "nobody runs" in words([broken, done], False, NOW)
+    assert words([broken, done], True, True, NOW) == "calibrate 23 h ago, next in 40 min; retention failed: disk full"
+    assert "nobody runs" in words([broken, done], False, True, NOW)
+    assert words([broken, done], False, False, NOW) == "left to others (SQUALL_MAINTAIN=false)"
     short = Standing(calibrate, run("skipped", at(5, day=9), task=calibrate, said="too short"), at(5))
-    assert words([short], True, NOW) == "calibrate skipped 23 h ago: too short, next in 40 min"
-    assert words([Standing(calibrate, None, at(5, day=9))], True, NOW) == "calibrate has not run yet, due now"
+    assert words([short], True, True, NOW) == "calibrate skipped 23 h ago: too short, next in 40 min"
+    assert words([Standing(calibrate, None, at(5, day=9))], True, True, NOW) == "calibrate has not run yet, due now"
     assert [span(timedelta(seconds=s)) for s in (40, 720, 14_400, 260_000)] == ["40 s", "12 min", "4 h", "3 days"]
 
 
