@@ -1,6 +1,6 @@
 """How the work flows, and what could not be processed."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
@@ -54,7 +54,6 @@ def render(context: Context, search: str | None) -> Any:
                         panel("Workers", html.Div(live[2], id="flow-workers"), name="workers", note="what each says of itself"),
                         panel("Notifications", html.Div(live[3], id="flow-outbox"), name="outbox", note="of the last 7 days"),
                         panel("Alarm line", html.Div(live[5], id="flow-lines"), name="lines", note="false incidents a day"),
-                        panel("Scheduled tasks", html.Div(live[7], id="flow-tasks"), name="tasks"),
                     ],
                     [
                         panel(
@@ -62,6 +61,7 @@ def render(context: Context, search: str | None) -> Any:
                         ),
                         panel("Partitions", html.Div(live[1], id="flow-partitions"), name="partitions", note="of the news topic"),
                         panel("Sources", html.Div(live[4], id="flow-sources"), name="sources"),
+                        panel("Scheduled tasks", html.Div(live[7], id="flow-tasks"), name="tasks"),
                     ],
                 ),
                 className="halves",
@@ -173,7 +173,7 @@ def register(app: Dash, context: Context) -> None:
 
 def _live(context: Context, now: datetime | None) -> tuple[Any, ...]:
     """Tiles, partitions, workers, notifications, sources, alarm lines, dead letters, scheduled tasks."""
-    reader, settings = context.reader, get_settings()
+    reader, settings, today = context.reader, get_settings(), datetime.now(UTC)
     parts = reads.partitions(reader)
     took = reads.latency(reader)
     workers = read_workers(context.namespace)
@@ -203,7 +203,7 @@ def _live(context: Context, now: datetime | None) -> tuple[Any, ...]:
         sources_table(speaking),
         lines_panel(reads.lines(reader, settings.detection)),
         _dead(context),
-        tasks_panel(*reads.tasks(reader), wanted=settings.maintain, replay=reader.replay),
+        tasks_panel(*reads.tasks(reader, today), today, wanted=settings.maintain, replay=reader.replay),
     )
 
 

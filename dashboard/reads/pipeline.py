@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -172,10 +172,10 @@ def lines(reader: Reader, settings: DetectionSettings) -> list[Standing]:
         return [] if decided == NEVER else standings(connection, decided + MINUTE, settings)
 
 
-def tasks(reader: Reader) -> tuple[list[TaskStanding], bool]:
-    """How each scheduled task stands, by the time of day, and whether anybody runs them."""
+def tasks(reader: Reader, now: datetime) -> tuple[list[TaskStanding], bool]:
+    """How each scheduled task stands at a time of day, and whether anybody runs them."""
     with reader.engine.connect() as connection:
-        return maintenance.standings(connection, datetime.now(UTC)), maintenance.is_held(connection)
+        return maintenance.standings(connection, now), maintenance.is_held(connection)
 
 
 def reasons(reader: Reader) -> list[Reason]:

@@ -45,7 +45,7 @@ def test_what_was_missed_is_due_once_and_what_is_done_is_not() -> None:
     assert due_at(DAILY, long_ago, NOW) < NOW
     assert period_to_run(DAILY, long_ago, NOW) == at(3, 15)
     for outcome in ("succeeded", "skipped", "failed"):
-        assert due_at(DAILY, run(outcome, at(3, 15)), NOW) == at(3, 15, day=11)  # type: ignore[arg-type]
+        assert due_at(DAILY, run(outcome, at(3, 15)), NOW) == at(3, 15, day=11)
 
 
 @pytest.mark.parametrize("outcome", ["running", "stopped"])
