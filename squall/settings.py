@@ -251,6 +251,7 @@ class Settings(BaseSettings):
         description="an Apache Kafka distribution to run as the embedded broker",
     )
     workers: int = Field(1, ge=1, le=64, description="worker processes that `squall up` runs")
+    maintain: bool = Field(True, description="`squall up` and `squall maintain` run the scheduled tasks; false: Airflow does")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     kafka: KafkaSettings = KafkaSettings()
     database: DatabaseSettings = DatabaseSettings()

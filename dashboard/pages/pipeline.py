@@ -1,6 +1,6 @@
 """How the work flows, and what could not be processed."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
 
@@ -17,6 +17,7 @@ from dashboard.components.panels import code, empty, page, panel, stacks
 from dashboard.components.pipeline import letters_table, outbox_table, partitions_table, sources_table, workers_table
 from dashboard.components.span import span_control
 from dashboard.components.tables import tiles
+from dashboard.components.tasks import tasks_panel
 from dashboard.context import Context, actor, first_range, may, span_of, stretch, viewer
 from dashboard.flow_figure import flow_figure
 from dashboard.ranges import buckets
@@ -59,6 +60,7 @@ def render(context: Context, search: str | None) -> Any:
                         ),
                         panel("Partitions", html.Div(live[1], id="flow-partitions"), name="partitions", note="of the news topic"),
                         panel("Sources", html.Div(live[4], id="flow-sources"), name="sources"),
+                        panel("Scheduled tasks", html.Div(live[7], id="flow-tasks"), name="tasks"),
                     ],
                 ),
                 className="halves",
@@ -96,6 +98,7 @@ def register(app: Dash, context: Context) -> None:
         Output("flow-sources", "children"),
         Output("flow-lines", "children"),
         Output("flow-dead", "children"),
+        Output("flow-tasks", "children"),
         Output("flow-seen", "data"),
         Input("rev-tick", "data"),
         State("flow-seen", "data"),
@@ -168,8 +171,8 @@ def register(app: Dash, context: Context) -> None:
 
 
 def _live(context: Context, now: datetime | None) -> tuple[Any, ...]:
-    """Tiles, partitions, workers, notifications, sources, alarm lines, dead letters."""
-    reader = context.reader
+    """Tiles, partitions, workers, notifications, sources, alarm lines, dead letters, scheduled tasks."""
+    reader, settings, today = context.reader, get_settings(), datetime.now(UTC)
     parts = reads.partitions(reader)
     took = reads.latency(reader)
     workers = read_workers(context.namespace)
@@ -207,8 +210,9 @@ def _live(context: Context, now: datetime | None) -> tuple[Any, ...]:
         workers_table(workers),
         outbox_table(waiting),
         sources_table(speaking),
-        lines_panel(reads.lines(reader, get_settings().detection)),
+        lines_panel(reads.lines(reader, settings.detection)),
         _dead(context),
+        tasks_panel(*reads.tasks(reader, today), today, wanted=settings.maintain, replay=reader.replay),
     )
 
 

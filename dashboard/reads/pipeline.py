@@ -10,8 +10,10 @@ from sqlalchemy import Connection, text
 from dashboard.queries import Reader
 from dashboard.ranges import Buckets
 from dashboard.scopes import MARKET
+from squall.db import maintenance
 from squall.db.calibrations import Standing, standings
 from squall.db.minutes import MINUTE, NEVER, read_cursor
+from squall.schedule import Standing as TaskStanding
 from squall.settings import DetectionSettings
 
 RECENT = 2_000
@@ -179,6 +181,12 @@ def lines(reader: Reader, settings: DetectionSettings) -> list[Standing]:
     with reader.engine.connect() as connection:
         decided = read_cursor(connection)
         return [] if decided == NEVER else standings(connection, decided + MINUTE, settings)
+
+
+def tasks(reader: Reader, now: datetime) -> tuple[list[TaskStanding], bool]:
+    """How each scheduled task stands at a time of day, and whether anybody runs them."""
+    with reader.engine.connect() as connection:
+        return maintenance.standings(connection, now), maintenance.is_held(connection)
 
 
 def reasons(reader: Reader) -> list[Reason]:

@@ -27,6 +27,7 @@ from squall.cli import (
     incidents,
     ingest,
     leadlag,
+    maintain,
     mentions,
     models,
     replay,
@@ -73,6 +74,7 @@ app.command("health")(health.health)
 app.add_typer(deadletters.app, name="deadletters")
 app.add_typer(models.app, name="models")
 app.command("backfill")(backfill.backfill)
+app.command("maintain")(maintain.maintain)
 app.command("calibrate")(calibrate.calibrate)
 app.command("leadlag")(leadlag.leadlag)
 app.command("embed")(embed.embed)

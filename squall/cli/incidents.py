@@ -77,27 +77,35 @@ def raise_(
     task: Task, summary: Annotated[str, typer.Argument(help="what went wrong, in a sentence")], namespace: Namespace = ""
 ) -> None:
     """Open an incident because a scheduled task failed, and alert; while one of the task is open this changes nothing."""
-    from streams.operational import open_incident
-
     settings = get_settings().in_namespace(namespace)
     with _writing(settings) as connection:
-        rule, now = f"task {task}", datetime.now(UTC)
-        opened = open_incident(connection, settings, rule=rule, severity=SEVERITY, at=now, summary=summary, inputs={"task": task})
+        opened = raise_task(connection, settings, task, summary)
     print("opened" if opened else "one is open already")
 
 
 @app.command()
 def clear(task: Task, namespace: Namespace = "") -> None:
     """Resolve the open incident of a scheduled task, because it has succeeded since."""
-    from streams.operational import resolve_incidents
-
     settings = get_settings().in_namespace(namespace)
     with _writing(settings) as connection:
-        summary = f"The task {task} succeeds again"
-        count = resolve_incidents(
-            connection, settings, rule=f"task {task}", severity=SEVERITY, at=datetime.now(UTC), summary=summary
-        )
+        count = clear_task(connection, settings, task)
     print("resolved" if count else "none was open")
+
+
+def raise_task(connection: "Connection", settings: "Settings", task: str, summary: str) -> bool:
+    """Open the incident of a scheduled task, unless it is open; returns whether it did."""
+    from streams.operational import open_incident
+
+    rule, now = f"task {task}", datetime.now(UTC)
+    return open_incident(connection, settings, rule=rule, severity=SEVERITY, at=now, summary=summary, inputs={"task": task})
+
+
+def clear_task(connection: "Connection", settings: "Settings", task: str) -> int:
+    """Resolve the open incidents of a scheduled task; returns how many."""
+    from streams.operational import resolve_incidents
+
+    rule, summary = f"task {task}", f"The task {task} succeeds again"
+    return resolve_incidents(connection, settings, rule=rule, severity=SEVERITY, at=datetime.now(UTC), summary=summary)
 
 
 @contextmanager

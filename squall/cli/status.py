@@ -1,6 +1,7 @@
 """`squall status`: what runs, where, how well, and how far behind."""
 
 import json
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -21,7 +22,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="print JSON")] =
         home = settings.home.expanduser().resolve()
         print(json.dumps({"running": False, "healthy": False, "home": str(home)}) if as_json else _nothing(settings))
         raise typer.Exit(1)
-    about = {"running": True, **about, "lag": _lag(settings, about), "alarm_lines": _lines(settings, about)}
+    about = {"running": True, **about, "lag": _lag(settings, about), **_kept(settings, about)}
     if as_json:
         print(json.dumps(about))
     else:
@@ -57,27 +58,33 @@ def _lag(settings: Settings, about: dict[str, Any]) -> dict[str, int | None]:
     return lag
 
 
-def _lines(settings: Settings, about: dict[str, Any]) -> dict[str, str]:
-    """What the alarm line of each family rests on; nothing where the database does not say."""
+def _kept(settings: Settings, about: dict[str, Any]) -> dict[str, Any]:
+    """What the alarm line of each family rests on, and how the scheduled tasks stand; nothing where the database is away."""
     from sqlalchemy.exc import DBAPIError
 
-    from squall.db.calibrations import standings, words
+    from squall.db import calibrations, maintenance
     from squall.db.engine import make_engine
     from squall.db.minutes import MINUTE, read_cursor
     from squall.embedded import addresses
     from squall.errors import UserError
+    from squall.schedule import words
 
     inside = settings.in_namespace(about["namespace"])
+    now = datetime.now(UTC)
+    tasks = ""
     try:
         engine = make_engine(inside, addresses(inside).database_url)
         try:
             with engine.connect() as connection:
-                found = standings(connection, read_cursor(connection) + MINUTE, inside.detection)
+                lines = calibrations.standings(connection, read_cursor(connection) + MINUTE, inside.detection)
+                if not about["namespace"]:
+                    held = maintenance.is_held(connection)
+                    tasks = words(maintenance.standings(connection, now), held, inside.maintain, now)
         finally:
             engine.dispose()
     except (DBAPIError, UserError):
-        return {}
-    return {one.family: words(one) for one in found}
+        return {"alarm_lines": {}, "maintenance": ""}
+    return {"alarm_lines": {one.family: calibrations.words(one) for one in lines}, "maintenance": tasks}
 
 
 def _show(about: dict[str, Any]) -> None:
@@ -99,6 +106,8 @@ def _show(about: dict[str, Any]) -> None:
     console.print(f"waiting: {lag}", highlight=False)
     for family, words in about["alarm_lines"].items():
         console.print(f"alarm line of {family}: {words}", highlight=False)
+    if about["maintenance"]:
+        console.print(f"maintenance: {about['maintenance']}", highlight=False, markup=False)
 
 
 def _verdict(about: dict[str, Any]) -> str:

@@ -19,9 +19,10 @@ def up(
     dashboard: Annotated[bool, typer.Option(help="serve the dashboard")] = True,
     namespace: Annotated[str, typer.Option(help="namespace of a replay; empty: live")] = "",
 ) -> None:
-    """Run broker, Postgres, workers and the dashboard until Ctrl-C; what dies is started again.
+    """Run broker, Postgres, workers, the dashboard and the scheduled tasks until Ctrl-C; what dies is started again.
 
     A broker or a database that the settings name is used as it is. The schema is migrated and missing topics are created.
+    `squall maintain --help` says more about the scheduled tasks; SQUALL_MAINTAIN=false leaves them to others.
     """
     from squall.embedded.signals import Stopped, stoppable
     from squall.embedded.stack import stack
@@ -42,6 +43,7 @@ def up(
                 workers=count,
                 dashboard=dashboard,
                 prepare=prepare,
+                maintain=settings.maintain and not settings.namespace,
                 # Tansu forgets its topics when it dies.
                 on_broker=lambda bootstrap: create_topics(settings, bootstrap),
             ) as running,

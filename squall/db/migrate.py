@@ -14,6 +14,7 @@ from squall.db import accounts as _accounts  # noqa: F401 - its tables belong to
 from squall.db import desk as _desk  # noqa: F401 - as those
 from squall.db import incident_tables as _incident_tables  # noqa: F401 - as those
 from squall.db import learning as _learning  # noqa: F401 - as those
+from squall.db import maintenance as _maintenance  # noqa: F401 - as those
 from squall.db import model_tables as _model_tables  # noqa: F401 - as those
 from squall.db import rule_tables  # noqa: F401 - its tables belong to the schema
 from squall.db import score_tables as _score_tables  # noqa: F401 - as those

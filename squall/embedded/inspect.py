@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from squall.embedded import broker, health, postgres
-from squall.embedded.stack import serves
+from squall.embedded.stack import MAINTAIN, serves
 from squall.embedded.state import Home, is_alive, read_json
 from squall.settings import Settings
 
@@ -40,6 +40,8 @@ def _is_well(process: dict[str, Any], about: dict[str, Any], settings: Settings)
         return serves(about["dashboard"])
     if name == "broker":
         return broker.answers(about["broker"])
+    if name == MAINTAIN:
+        return True
     said = health.read(settings, process["pid"])
     process["health"] = asdict(said) if said else None
     return said is not None and said.state == "running" and time.time() - said.at < SILENT_S

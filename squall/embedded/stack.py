@@ -23,6 +23,9 @@ from squall.settings import Settings
 
 REPORT_EVERY_S = 0.5
 STALE_LIMIT_S = 15.0
+MAINTAIN = "maintain"
+SETTLE_S = 60
+"""Workers and dashboard have started by then."""
 
 
 @dataclass
@@ -67,6 +70,7 @@ def stack(
     dashboard: bool,
     prepare: Callable[[Settings, Addresses], None],
     on_broker: Callable[[str], object] = lambda _bootstrap: None,
+    maintain: bool = False,
     wipe: bool = False,
 ) -> Iterator[Stack]:
     """Run everything for the duration. The workers may still be starting when it begins.
@@ -74,6 +78,7 @@ def stack(
     Args:
         prepare: makes schema and topics, before workers and dashboard start.
         on_broker: called with its address after each start of an embedded broker.
+        maintain: run the scheduled tasks, too.
         wipe: remove all that the home held before.
 
     Raises:
@@ -97,6 +102,9 @@ def stack(
             program, url = _dashboard_program(settings, addresses, home)
             page = supervisor.start(program)
             cleanup.callback(supervisor.stop, [page])
+        if maintain:
+            program = _maintain_program(settings, addresses, home)
+            cleanup.callback(supervisor.stop, [supervisor.start(program)])
         running = worker_processes(settings, addresses, workers, supervisor=supervisor, wait=False)
         one = Stack(settings, addresses, supervisor, cleanup.enter_context(running), page, url)
         cleanup.enter_context(_reporting(home, one))
@@ -133,6 +141,17 @@ def _dashboard_program(settings: Settings, addresses: Addresses, home: Home) -> 
         start_limit_s=180,
     )
     return program, url
+
+
+def _maintain_program(settings: Settings, addresses: Addresses, home: Home) -> Program:
+    return Program(
+        name=MAINTAIN,
+        command=(sys.executable, "-m", "squall", "maintain", "--settle", str(SETTLE_S)),
+        log=home.logs / "maintain.log",
+        environment=environment(settings, addresses.bootstrap, addresses.database_url),
+        ready=lambda _pid: True,
+        stage=STAGE,
+    )
 
 
 def serves(url: str) -> bool:

@@ -1,11 +1,9 @@
 """Keeps processes running: readiness by probing, restart with backoff, one log each, and nothing left behind."""
 
-import json
 import os
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -14,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from squall.embedded import reaper
+from squall.embedded.groups import Reaping, Record, end_group, how_it_ended
 from squall.embedded.state import started_at
 from squall.errors import UserError
 
@@ -92,7 +90,7 @@ class Child:
         return process.pid if process is not None else None
 
     @property
-    def record(self) -> tuple[int, int, float, int] | None:
+    def record(self) -> Record | None:
         """What the reaper has to know."""
         process = self._process
         return (self.program.stage, process.pid, self._started, int(self.program.stop_signal)) if process else None
@@ -173,7 +171,7 @@ class Child:
         begun = time.monotonic()
         while not program.ready(process.pid):
             if process.poll() is not None:
-                return _how_it_ended(process.returncode)
+                return how_it_ended(process.returncode)
             if time.monotonic() - begun > program.start_limit_s:
                 return f"not ready within {program.start_limit_s:.0f} s"
             if self._stop.wait(PROBE_EVERY_S):
@@ -184,7 +182,7 @@ class Child:
         next_health = time.monotonic() + HEALTH_EVERY_S
         while not self._stop.wait(PROBE_EVERY_S):
             if process.poll() is not None:
-                return _how_it_ended(process.returncode)
+                return how_it_ended(process.returncode)
             if time.monotonic() < next_health:
                 continue
             next_health = time.monotonic() + HEALTH_EVERY_S
@@ -199,12 +197,7 @@ class Child:
         process = self._process
         if process is None:
             return
-        if process.poll() is None:
-            _signal_group(process.pid, self.program.stop_signal)
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(self.program.stop_wait_s)
-        _signal_group(process.pid, signal.SIGKILL)
-        process.wait()
+        end_group(process, self.program.stop_signal, self.program.stop_wait_s)
         self._process = None
         self._changed()
 
@@ -224,7 +217,7 @@ class Supervisor:
 
     def __init__(self) -> None:
         self.children: list[Child] = []
-        self._reaper: subprocess.Popen[bytes] | None = None
+        self._reaper = Reaping()
         self._lock = threading.Lock()
 
     def start(self, program: Program) -> Child:
@@ -243,37 +236,12 @@ class Supervisor:
             child.join()
         with self._lock:
             self.children = [child for child in self.children if child not in chosen]
-            if not self.children and self._reaper is not None and self._reaper.stdin is not None:
-                with suppress(OSError):
-                    self._reaper.stdin.close()
-                self._reaper.wait()
-                self._reaper = None
+            if not self.children:
+                self._reaper.close()
 
     def _tell_reaper(self) -> None:
         with self._lock:
-            records = [record for child in self.children if (record := child.record)]
-            line = json.dumps(records).encode() + b"\n"
-            for _ in range(2):  # a second time where the reaper itself was killed
-                if self._reaper is None or self._reaper.poll() is not None:
-                    self._reaper = _start_reaper()
-                assert self._reaper.stdin is not None  # noqa: S101 - for the type checker
-                try:
-                    self._reaper.stdin.write(line)
-                    self._reaper.stdin.flush()
-                    return
-                except OSError:
-                    self._reaper.kill()
-                    self._reaper.wait()
-
-
-def _start_reaper() -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        (sys.executable, "-I", reaper.__file__),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+            self._reaper.tell([record for child in self.children if (record := child.record)])
 
 
 def rotate(log: Path) -> None:
@@ -291,17 +259,3 @@ def _as_user(name: str | None) -> dict[str, Any]:
 
     entry = pwd.getpwnam(name)
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
-
-
-def _signal_group(pid: int, number: int) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, number)
-
-
-def _how_it_ended(code: int) -> str:
-    if code >= 0:
-        return f"exited with {code}"
-    try:
-        return f"killed by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"killed by signal {-code}"

@@ -35,6 +35,7 @@ def fill(engine: Engine, items: list[dict[str, Any]] | None = None) -> None:
 def add(engine: Engine, items: list[dict[str, Any]]) -> list[str]:
     """Write items as scored mentions with their mood, in one transaction; returns the ids of the mentions."""
     articles, mentions, scores, stories = [], [], [], []
+    now = datetime.now(UTC)
     moods: dict[tuple[str, datetime], list[int]] = {}
     sectors = {one[0]: one[2] for one in COMPANIES}
     for number, one in enumerate(items):
@@ -59,6 +60,7 @@ def add(engine: Engine, items: list[dict[str, Any]]) -> list[str]:
                 "language": "en",
                 "tickers": [],
                 **times,
+                "ingested_at": now,
                 "delayed": False,
                 "revision": 1,
                 "retracted": False,
@@ -102,7 +104,7 @@ def add(engine: Engine, items: list[dict[str, Any]]) -> list[str]:
                 "topics": [],
                 "features": {},
                 "undiluted": relevance * 100,
-                "scored_at": datetime.now(UTC) + timedelta(seconds=0.4 + (number * 37 % 23) / 10),
+                "scored_at": now + timedelta(seconds=0.4 + (number * 37 % 23) / 10),
                 "weight": weight,
                 "late": False,
                 **shared,

@@ -1,11 +1,19 @@
 """The pipeline's page: what flows, and what could not be processed."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import pytest
 from playwright.sync_api import expect
 from sqlalchemy import Engine, text
 
+from squall.db import maintenance
 from squall.db.calibrations import Calibration, add_calibrations
+from squall.db.lease import Lease
 from squall.lines import detector_mark
-from squall.settings import DetectionSettings
+from squall.schedule import TASKS
+from squall.settings import DetectionSettings, Settings
 from tests.browser.conftest import Visit
 from tests.browser.world import FIRST, NOW
 
@@ -65,3 +73,62 @@ def test_the_alarm_line_says_what_it_rests_on(visit: Visit, world: Engine) -> No
     finally:
         with world.begin() as connection:
             connection.execute(text("TRUNCATE calibration"))
+
+
+@contextmanager
+def maintained(world: Engine) -> Iterator[Lease]:
+    """As if somebody ran the scheduled tasks, of which one has failed and one has never run."""
+    lease = Lease(world, maintenance.lease_name(Settings().in_namespace("demo").pg_schema))
+    now = datetime.now(UTC)
+    assert lease.held()
+    ended = {
+        "retention": ("succeeded", 0, ""),
+        "prices": ("skipped", 0, "SQUALL_PRICES__TICKERS is empty"),
+        "calibrate": ("succeeded", 0, ""),
+        "drift": ("failed", 4, "cannot reach the database: connection to server at 10.0.0.7, port 5432 failed"),
+        "embed": ("retrying", 1, "not done after 60 min, and killed"),
+    }
+    try:
+        with world.begin() as connection:
+            for task in TASKS:
+                if task.name in ended:
+                    period = task.latest(now)
+                    maintenance.begin(connection, task.name, period, period, "desk-1")
+                    outcome, failures, said = ended[task.name]
+                    maintenance.end(
+                        connection,
+                        task.name,
+                        period,
+                        period + timedelta(minutes=2),
+                        outcome,  # type: ignore[arg-type]
+                        failures,
+                        said,
+                    )
+        yield lease
+    finally:
+        lease.release()
+        with world.begin() as connection:
+            connection.execute(text("TRUNCATE maintenance"))
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_scheduled_tasks_say_how_they_stand(visit: Visit, world: Engine, width: int, scheme: str) -> None:
+    with maintained(world) as lease:
+        page = visit("/pipeline", width=width, color_scheme=scheme).page
+        panel = page.locator(".panel-tasks")
+        rows = panel.locator("tbody tr")
+        expect(rows).to_have_count(len(TASKS))
+        expect(rows.filter(has_text="retention")).to_contain_text("Succeeded")
+        expect(rows.filter(has_text="prices")).to_contain_text("Skipped: SQUALL_PRICES__TICKERS is empty")
+        expect(rows.filter(has_text="drift")).to_contain_text("▲ Failed: cannot reach the database")
+        expect(rows.filter(has_text="embed")).to_contain_text("▲ Failed, is tried again")
+        expect(rows.filter(has_text="lead lag")).to_contain_text("Never")
+        expect(panel).not_to_contain_text("Nobody")
+        assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+        lease.release()
+        expect(panel).to_contain_text("▲ Nobody runs them at present: squall maintain does")
+
+
+def test_a_replay_has_no_scheduled_tasks(visit: Visit) -> None:
+    expect(visit("/pipeline").page.locator(".panel-tasks")).to_contain_text("A replay has none.")

@@ -378,7 +378,7 @@ def test_up_leaves_nothing_however_it_ends(
 ) -> None:
     process, about = up("--workers", "2")
     names = {one["name"] for one in about["processes"]}
-    assert names == {"database", "broker", "dashboard", "worker-1", "worker-2"}
+    assert names == {"database", "broker", "dashboard", "maintain", "worker-1", "worker-2"}
     pids = all_pids(about)
     assert {one["pid"] for one in about["processes"]} < pids
     process.send_signal(number)
@@ -406,6 +406,9 @@ def test_up_restarts_what_dies_and_down_stops_it_all(
     assert {name: words.split(",")[0] for name, words in after["alarm_lines"].items()} == dict.fromkeys(
         ("companies", "wider"), "not calibrated"
     )
+    wait_until(lambda: json.loads(squall(home, "status", "--json").stdout)["maintenance"][:9] == "calibrate", "the lease", 60)
+    assert "runs the scheduled tasks" in (home / "logs" / "maintain.log").read_text()
+    assert squall(home, "maintain", "--list").returncode == 0
     done = worker_progress(look(home))
     wait_until(lambda: worker_progress(look(home)) > done, "progress", STARTED_S)  # the clock's records are taken again
     assert squall(home, "topics", "check").returncode == 0
@@ -428,7 +431,7 @@ def test_up_restarts_what_dies_and_down_stops_it_all(
 def test_down_stops_what_a_killed_up_left(home: Path, up: Callable[..., tuple[subprocess.Popen[str], dict[str, Any]]]) -> None:
     process, about = up("--no-dashboard")
     pids = all_pids(about)
-    watching = [pid for pid in pids if any("reaper" in part for part in psutil.Process(pid).cmdline())]
+    watching = [one.pid for one in psutil.Process(about["pid"]).children() if any("reaper" in part for part in one.cmdline())]
     assert len(watching) == 1
     os.kill(watching[0], signal.SIGKILL)
     process.kill()
@@ -446,5 +449,7 @@ def test_a_worker_that_stands_still_is_started_again(
     _, about = up("--no-dashboard", SQUALL_STREAM__STALL_S="10")
     old = next(one for one in about["processes"] if one["name"] == "worker-1")
     os.kill(old["pid"], signal.SIGSTOP)
-    wait_until(lambda: (now := look(home))["healthy"] and now["processes"][-1]["pid"] != old["pid"], "health", 300)
+    wait_until(
+        lambda: (now := look(home))["healthy"] and old["pid"] not in [one["pid"] for one in now["processes"]], "health", 300
+    )
     assert "silent" in Path(old["log"]).read_text()

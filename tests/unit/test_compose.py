@@ -147,7 +147,7 @@ def test_services_start_in_an_order_by_health() -> None:
 def test_profiles_are_those_that_are_documented() -> None:
     assert {profile for service in SERVICES.values() for profile in service["profiles"]} == {"core", "feeds", "ml", "gpu"}
     core = {name for name, service in SERVICES.items() if "core" in service["profiles"]}
-    assert core == {"kafka", "postgres", "migrate", "worker", "ingest-http", "dashboard"}
+    assert core == {"kafka", "postgres", "migrate", "worker", "maintain", "ingest-http", "dashboard"}
     reserved = SERVICES["worker-gpu"]["deploy"]["resources"]["reservations"]["devices"]
     assert reserved == [{"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}]
 
@@ -178,7 +178,7 @@ def test_nothing_that_is_scaled_has_a_fixed_name_or_port_or_writes_to_a_volume()
     assert all(volume.endswith(":ro") for volume in SERVICES["worker"]["volumes"])
 
 
-@pytest.mark.parametrize("service", ["migrate", "worker", "worker-gpu", "airflow-scheduler"])
+@pytest.mark.parametrize("service", ["migrate", "worker", "worker-gpu", "maintain", "airflow-scheduler"])
 def test_who_registers_models_and_who_serves_them_have_one_store(service: str) -> None:
     store = SERVICES[service]["environment"]["SQUALL_MODEL__STORE"]
     assert [volume.split(":")[:2] for volume in SERVICES[service]["volumes"] if store in volume] == [["models", store]]
@@ -233,6 +233,11 @@ def test_what_a_cpu_image_holds_asks_for_no_torch() -> None:
     runs = installed("squall")
     assert "gpu" not in runs
     assert "train" not in runs
+
+
+def test_what_the_scheduled_tasks_need_is_in_their_image() -> None:
+    assert SERVICES["maintain"]["build"]["target"] == "squall"
+    assert "'.[yfinance,leadlag]'" in installed("squall")
 
 
 def test_what_trains_has_torch_and_none_of_cuda() -> None:
