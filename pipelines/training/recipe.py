@@ -60,7 +60,7 @@ CONTINUED: dict[str, Any] = {
     "epochs": 2,
     "base_rows": 6000,
     "repeated": 4,
-    "thinned": 0.0,
+    "thinned": 0.6,
 }
 """What a run that goes on from a model differs in from one that begins afresh; chosen by `python -m benchmarks.relearn --dev`."""
 
