@@ -83,7 +83,7 @@ def _item(row: IncidentRow, names: Names) -> Any:
         ],
         className="actions",
     )
-    body = [html.P(row.summary, className="summary"), *_waits(row), evidence_list(row.evidence, SHOWN), links]
+    body = [html.P(row.summary, className="summary"), *waits(row), evidence_list(row.evidence, SHOWN), links]
     return dmc.AccordionItem(
         [dmc.AccordionControl(head), dmc.AccordionPanel(body)],
         value=row.id,
@@ -91,7 +91,7 @@ def _item(row: IncidentRow, names: Names) -> Any:
     )
 
 
-def _waits(row: IncidentRow) -> list[Any]:
+def waits(row: IncidentRow) -> list[Any]:
     """What a pending incident needs to fire; nothing of others."""
     if row.state != "pending":
         return []

@@ -14,7 +14,7 @@ from dashboard.clientside import attributes, clientside
 from dashboard.components import marks
 from dashboard.components.acts import act_bar, act_modal, act_words, standing
 from dashboard.components.around import around_panel
-from dashboard.components.incidents import evidence_list, inputs_table, timeline
+from dashboard.components.incidents import evidence_list, inputs_table, timeline, waits
 from dashboard.components.news import TALL, grid_options
 from dashboard.components.panels import empty, page, panel
 from dashboard.context import Context, asked, limit_to, may, viewer
@@ -24,7 +24,7 @@ from dashboard.theme import GLYPHS, SEVERITIES, STATES
 
 
 def render(context: Context, search: str | None) -> Any:
-    """Grid and detail; the detail of the one that the address names, else of the newest open one on wide pages."""
+    """Grid and detail: of the one that the address names, else on wide pages of the newest open one, before what is pending."""
     rows = context.reader.incidents(only=limit_to(context), brief=True)
     names = context.reader.names()
     if not rows:
@@ -128,12 +128,14 @@ def _minutes(first: datetime, last: datetime | None) -> int | None:
 
 
 def _first(rows: Sequence[IncidentRow]) -> IncidentRow:
-    return next((row for row in rows if row.open), rows[0])
+    open_ones = [row for row in rows if row.open]
+    return next((row for row in open_ones if row.state != "pending"), (open_ones or rows)[0])
 
 
 def _counts(rows: Sequence[IncidentRow]) -> str:
-    number = sum(row.open for row in rows)
-    return f"{number} open, {len(rows) - number} resolved"
+    number, pending = sum(row.open for row in rows), sum(row.state == "pending" for row in rows)
+    told = [f"{number - pending} open", *([f"{pending} pending"] if pending else []), f"{len(rows) - number} resolved"]
+    return ", ".join(told)
 
 
 def _filters(search: str | None) -> Any:
@@ -251,6 +253,7 @@ def _detail(context: Context, chosen: str) -> Any:
         return empty("This incident is not in the database.", dcc.Link("See all incidents", href="/incidents"))
     names = context.reader.names()
     events = context.reader.events(row.id)
+    then = "fired" if row.fired_at else "opened"
     facts = [
         ("Surprise / alarm line", marks.surprise(row)),
         ("At its peak", html.Span(f"{row.peak_surprise:.1f}", className="num")),
@@ -270,16 +273,17 @@ def _detail(context: Context, chosen: str) -> Any:
                 act_bar(row, "" if may("incident") else why_not("incident")),
                 *standing(row, events, context.reader.silences()),
                 html.P(row.summary, className="summary"),
+                *waits(row),
                 html.Dl(
                     [part for name, value in facts for part in (html.Div([html.Dt(name), html.Dd(value)]),)], className="facts"
                 ),
             ],
             className="panel detail-panel",
         ),
-        panel("Evidence", evidence_list(row.evidence), name="evidence", note="as it was when it fired, heaviest first"),
+        panel("Evidence", evidence_list(row.evidence), name="evidence", note=f"as it was when it {then}, heaviest first"),
         panel(
-            "Why it fired",
-            inputs_table(row.inputs) if row.inputs else empty("It has not fired.", ""),
+            f"Why it {then}",
+            inputs_table(row.inputs) if row.inputs else empty("What it was decided from is not kept.", ""),
             name="inputs",
             note="frozen then",
         ),

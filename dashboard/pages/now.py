@@ -55,11 +55,11 @@ def render(context: Context, search: str | None) -> Any:
                     *stacks(
                         [
                             panel("Open incidents", _incidents(context), name="incidents", note="surprise / alarm line"),
-                            panel("Movers", html.Div(moved, id="now-movers"), name="movers", aside=choice),
+                            panel("Sources", html.Div(speaking, id="now-sources"), name="now-sources"),
                         ],
                         [
                             panel("Mood", heat_box(cells), name="mood", aside=ranges, note=html.Span(step, id="now-step")),
-                            panel("Sources", html.Div(speaking, id="now-sources"), name="now-sources"),
+                            panel("Movers", html.Div(moved, id="now-movers"), name="movers", aside=choice),
                         ],
                     ),
                     panel("Latest scored news", tape, name="tape", aside=html.Button(id="held", className="held", type="button")),
