@@ -98,6 +98,8 @@ IDIOMS = {
     ),
 }
 """Wordings of an idiom; the first four are learnt, the others judged."""
+DEV = [name for name in IDIOMS if name != IDIOM]
+"""Those that settings are chosen by."""
 LEARNT = 4
 COMPANIES = (
     "Corvo",
@@ -187,7 +189,7 @@ def main() -> None:
     parser.add_argument(
         "--dev",
         nargs="*",
-        choices=[name for name in IDIOMS if name != IDIOM],
+        choices=DEV,
         help="choose settings by this: rows held out, and these other idioms; all of them where none is named",
     )
     parser.add_argument("--corrections", type=int, default=200)
@@ -197,7 +199,7 @@ def main() -> None:
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
-    judged = [IDIOM] if chosen.dev is None else chosen.dev or [name for name in IDIOMS if name != IDIOM]
+    judged = [IDIOM] if chosen.dev is None else chosen.dev or DEV
     with tempfile.TemporaryDirectory(prefix="squall-relearn-") as temporary:
         told = {name: relearn(chosen, name, (chosen.out or Path(temporary)) / name.replace(" ", "-")) for name in judged}
     print(json.dumps(told))

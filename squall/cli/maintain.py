@@ -2,12 +2,12 @@
 
 import os
 import signal
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from squall.cli.up import say
 from squall.errors import UsageError
 from squall.settings import Settings, get_settings
 
@@ -133,6 +133,5 @@ def _maintainer(settings: Settings, engine: "Engine", bootstrap: str, database_u
 
 
 def _say(line: str) -> None:
-    """Print a line where there still is a terminal."""
-    with suppress(OSError):
-        print(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC  {line}", flush=True)
+    """Say a line with its time."""
+    say(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC  {line}")

@@ -6,6 +6,7 @@ surge soon after reopens the incident. An incident of a wider scope takes in tho
 """
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from msgspec import structs
@@ -147,6 +148,7 @@ class Watch:
         if incident is None:
             if not (may_open and holds):
                 return
+            stories = cache(stories)  # what opens mostly fires in the same minute, by the same ones
             incident = self._reopened(rule, signal) or self._opened(rule, signal, stories)
         calm = rule.is_calm(metrics)
         incident = structs.replace(
