@@ -8,7 +8,7 @@ from squall.settings import DetectionSettings
 Family = Literal["companies", "wider"]
 """Scopes that share a budget: companies; and sectors, topics, the market and topics of companies."""
 FAMILIES: tuple[Family, ...] = ("companies", "wider")
-DETECTOR = 6
+DETECTOR = 7
 """Version of the detector: of the layout of its state, and of what its surprises mean."""
 
 

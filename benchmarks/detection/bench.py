@@ -66,13 +66,18 @@ class Result:
         return [seed.outcome.delays for seed in self.seeds]
 
     def mean(self, of: Callable[[Seed], float]) -> tuple[float, float]:
-        """Mean over the seeds, and the half width of its 95 % interval (Student's t)."""
-        from scipy.stats import t
+        """`mean_over_seeds` of a figure."""
+        return mean_over_seeds([of(seed) for seed in self.seeds])
 
-        values = np.array([of(seed) for seed in self.seeds])
-        if len(values) < 2:
-            return float(values.mean()), float("nan")
-        return float(values.mean()), float(t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+
+def mean_over_seeds(figures: Sequence[float]) -> tuple[float, float]:
+    """Mean of a figure that each seed gave, and the half width of its 95 % interval (Student's t; nan for one seed)."""
+    from scipy.stats import t
+
+    values = np.array(figures)
+    if len(values) < 2:
+        return float(values.mean()), float("nan")
+    return float(values.mean()), float(t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
 
 
 @dataclass(frozen=True)

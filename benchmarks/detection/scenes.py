@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.detection import bench, falls, judging, ours, promise, rivals, rivals_river, series, simulate, stocknet
+from benchmarks.detection import bench, falls, judging, ours, promise, report, rivals, rivals_river, series, simulate, stocknet
 from benchmarks.detection.bench import RATES, Result, Stage, measure, search, stage
 from benchmarks.detection.falls import falls_met
 from benchmarks.detection.judging import incidents_a_day
@@ -24,7 +24,7 @@ from squall.settings import get_settings
 from streams.logic import baseline, calibration, detection, e_detector, expectation, surge_detector
 
 SIMULATED, STOCKNET, QUICK = "simulated", "stocknet", "quick"
-SQUALL = "squall"
+SQUALL, RANDOM = "squall", "random"
 TUNING_FROM, TUNING_DAYS = stocknet.FIRST, 184
 SCORING_FROM, SCORING_DAYS = date(2015, 1, 1), 365
 TUNING_SEED, FIRST_SEED = 100, 1
@@ -137,7 +137,7 @@ def _kept(name: str, detector: str, seeds: int, size: int) -> Path:
     """Where a detector's figures are kept: under a name that changes with the code and the data that they come from."""
     own = [ours, promise, falls, *LOGIC] if detector == SQUALL else [rivals, rivals_river]
     digest = hashlib.sha256(f"{name} {detector} {seeds} {size}".encode())
-    for file in (__file__, *(module.__file__ for module in (series, judging, bench, simulate, *own))):
+    for file in (__file__, *(module.__file__ for module in (series, judging, bench, report, simulate, *own))):
         digest.update(Path(str(file)).read_bytes())
     settings = get_settings()
     digest.update(repr(settings.detection).encode() if detector == SQUALL else b"")

@@ -17,7 +17,7 @@ Ints = NDArray[np.int64]
 PRIOR_DAY = 0.5
 PRIOR_DAYS = 10.0
 # Shape of the Gamma prior of a scope's level: how alike the scopes of a group are.
-PRIOR_SHAPE = 0.5
+PRIOR_SHAPE = 0.25
 RESIDUAL = 2.58
 SLOTS = 168
 # So much mass is worth as much as what the coarser shape says of an hour of the week.

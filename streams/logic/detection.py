@@ -67,7 +67,7 @@ class Signal(NamedTuple):
     line: float
     """log10 of the alarm line A, which follows from the budget."""
     share_up: bool
-    """Whether the share of negative stands above the scope's past, and is a quarter at least."""
+    """Whether the share of negative stands above the scope's past and is a quarter at least, or a half whatever the past."""
     since: int
     """Minute from which what stands out came; `minute` where nothing does."""
     mass: float = 0.0

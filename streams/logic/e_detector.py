@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-EXTRA = np.array([0.5, 2.0, 8.0]) / 60
+EXTRA = np.array([1.0, 8.0]) / 60
 """Mass a minute that surges of different strength bring beside what is expected, in scopes of up to `BUSY` a minute."""
 BUSY = float(EXTRA[-1])
 """In a scope that is busier, surges are in proportion: the strongest doubles what comes."""
@@ -32,7 +32,7 @@ SURE = 1.5
 """Power of a mark that evidence goes by; not below 1, or the bound would not hold."""
 ECHO_MIN = 60.0
 """Minutes for which a mark makes others expected: they fade as exp(-t / ECHO_MIN)."""
-ECHO = 0.1
+ECHO = 0.03
 """Mass that a mark of 1 draws after it, whatever the scope's level."""
 _LN10 = float(np.log(10.0))
 
@@ -41,7 +41,7 @@ class Gains(NamedTuple):
     """What the marks of a minute do to scopes."""
 
     log: Floats
-    """log of prod(1 + w^1.5 d / lambda) for each strength; shape (scopes, 3)."""
+    """log of prod(1 + w^1.5 d / lambda) for each strength; shape (scopes, 2)."""
     echo: Floats
     """Mass of late, the minute included; shape (scopes,)."""
 
@@ -53,7 +53,7 @@ def faded(echo: Floats, minutes: NDArray[np.int64] | int) -> Floats:
 
 
 def strengths(level: Floats) -> Floats:
-    """Mass a minute that surges bring beside what is expected, shape (..., 3), where the mean minute brings `level`."""
+    """Mass a minute that surges bring beside what is expected, shape (..., 2), where the mean minute brings `level`."""
     extra: Floats = EXTRA * np.maximum(level / BUSY, 1.0)[..., None]
     return extra
 
@@ -63,7 +63,7 @@ def gains(marks: Sequence[Sequence[float]], extra: Floats, rate: Floats, wander:
 
     Args:
         marks: of each scope, each 0 to 1.
-        extra: `strengths` of the scopes; shape (scopes, 3).
+        extra: `strengths` of the scopes; shape (scopes, 2).
         rate: mass a minute that the past makes expected, above 0; shape (scopes,).
         wander: squared coefficient of variation of a scope's rate about that.
         echo: mass of late; shape (scopes,).
@@ -89,7 +89,7 @@ def after_quiet(log_r: Floats, extra: Floats, minutes: NDArray[np.int64]) -> Flo
     """log R after minutes without marks, in closed form: p^n R + q (1 - p^n) / (1 - p) with q = exp(-d), p = rho q.
 
     Args:
-        log_r: shape (..., scopes, 3).
+        log_r: shape (..., scopes, 2).
         extra: `strengths` of the scopes; the same shape.
         minutes: how many, 0 or more; shape (scopes,).
     """

@@ -21,7 +21,7 @@ NEGATIVE, VOLUME, ITEMS, NEGATIVES = range(4)
 SERIES = (NEGATIVE, VOLUME)
 
 # A scope is expected to bring at least so much mass a day: it keeps the resting surprise of the quietest below the line.
-FLOOR_DAY = 0.1
+FLOOR_DAY = 0.05
 # The past share of negative is shrunk to the group's, worth so many articles, and that to PRIOR_SHARE.
 SHARE_ITEMS = 5.0
 PRIOR_SHARE = 0.25

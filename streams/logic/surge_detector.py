@@ -27,11 +27,12 @@ LEAST_FAMILY = 500
 WARM = 2 * DAY
 # By how much log10 R stays above the line at the end of an hour: an alarm that is out needs no more proof, and ends the sooner.
 HEADROOM = 1.5
-# The share of negative is up where it stands so many standard errors above the past, and at so much or more.
+# The share of negative is up where it stands so many standard errors above the past, and at a quarter or more. At a half it is up
+# whatever the past: a company of which little but bad news is heard would else have to do worse than that.
 SHARE_ERRORS = 0.25
-LEAST_SHARE = 0.25
+LEAST_SHARE, AMPLE_SHARE = 0.25, 0.5
 # The strength whose CUSUM says since when something stands out.
-_SINCE = 1
+_SINCE = 0
 _MASS, _EXPECTED, _STORIES, _MENTIONS, _ITEMS, _NEGATIVES = range(6)
 
 
@@ -233,14 +234,14 @@ class SurgeDetector:
         sums = self.sums[:, number] if lasts else np.zeros(6)
         items, negative = float(sums[_ITEMS]), float(sums[_NEGATIVES])
         past, mean = float(self._expectation.past_share[number]), float(self._mean[number])
-        error = (past * (1.0 - past) * items) ** 0.5
+        above_past = past * items + SHARE_ERRORS * (past * (1.0 - past) * items) ** 0.5
         return Signal(
             scope=name,
             minute=minute,
             surprise=float(surprises[0]),
             volume_surprise=float(surprises[1]),
             line=line,
-            share_up=items > 0 and negative >= max(LEAST_SHARE * items, past * items + SHARE_ERRORS * error),
+            share_up=items > 0 and negative >= min(max(LEAST_SHARE * items, above_past), AMPLE_SHARE * items),
             since=int(self.start[number]) if lasts else minute,
             mass=round(float(sums[_MASS]), 6),
             expected=round(float(sums[_EXPECTED]) + mean * quiet, 6) if lasts else 0.0,

@@ -26,8 +26,8 @@ def taught() -> SurgeDetector:
     for _ in range(DAYS * 40):
         found.setdefault(rng.randrange(NOW), {})[rng.choice(SCOPES)] = story(rng.uniform(0.0, 0.3))
     for number, scope in enumerate(SCOPES):
-        for story_number in range(number):
-            found.setdefault(NOW - 60 + 5 * story_number, {})[scope] = story(0.7)
+        for story_number in range(number - 1):
+            found.setdefault(NOW - 60 + 5 * story_number, {})[scope] = story(0.6)
     detector = SurgeDetector(SETTINGS)
     for minute, arrivals in sorted(found.items()):
         detector.step(minute, arrivals)

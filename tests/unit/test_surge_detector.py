@@ -86,6 +86,18 @@ def test_many_stories_of_the_usual_tone_are_volume() -> None:
     assert signal.volume_surprise > signal.line
 
 
+def test_a_majority_of_bad_news_is_a_surge_where_little_else_was_ever_heard() -> None:
+    detector = SurgeDetector(SETTINGS)
+    for day in range(10):
+        detector.step(START + day * DAY, {SCOPE: stories(0.9)})
+    minute = START + 10 * DAY
+    past = detector.at(SCOPE, minute).past_share
+    for number in range(6):
+        [signal] = detector.step(minute + 5 * number, {SCOPE: stories(0.6)})
+    assert signal.negative_share < past
+    assert signal.alarm == "negative_surge"
+
+
 def test_a_past_surge_and_the_last_two_days_are_no_part_of_what_is_expected() -> None:
     history = quiet_news(10, 10, 12)
     calm, stormy = SurgeDetector(SETTINGS), SurgeDetector(SETTINGS)
