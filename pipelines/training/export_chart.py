@@ -45,7 +45,8 @@ def export_chart(encoder: ChartEncoder, data: StockNet, recipe: PretrainRecipe, 
 def trusted(predictions: Any) -> dict[str, bool]:
     """Which heads beat the commonest class on charts as they are received, by an interval over companies.
 
-    Charts of one company overlap, so that they are drawn together. Where no such charts were drawn (mplfinance is not installed) none is trusted.
+    Charts of one company overlap, so that they are drawn together. Where no charts as they are received were drawn (mplfinance is
+    not installed) none is trusted.
     """
     received = predictions[predictions["style"] == RECEIVED]
     told = {}

@@ -53,7 +53,12 @@ def export_fused(
         "joint": best.joint,
         "slots": SLOTS,
         "heads": heads_that_ship(told),
-        "training": {"data": "StockNet", "run": best.name, "split": done[best]["split"], "config": config.model_dump(mode="json")},
+        "training": {
+            "data": "StockNet",
+            "run": best.name,
+            "split": done[best]["split"],
+            "config": config.model_dump(mode="json"),
+        },
         "figures": {name: told[name] for name in ("tasks", "impact") if name in told},
         "git": git_revision(),
     }
