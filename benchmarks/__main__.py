@@ -4,16 +4,16 @@ python -m benchmarks [--texts N] [--workers N] [--keep-going]
 """
 
 import argparse
-import json
 import shutil
 import tempfile
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks import engine, linking, pipeline
+from benchmarks.table import show
 from benchmarks.texts import headlines
+from squall.settings import get_settings
 
 TEXTS = 20_000
 ROOT = Path(__file__).parent.parent
@@ -31,7 +31,7 @@ def main() -> None:
     with console.status("linking"):
         links = linking.measure()
     with console.status("the bare engine and transformers.pipeline in turns"):
-        rates = engine.measure(titles)
+        rates = engine.measure(titles, get_settings())
     home = ROOT / ".squall"
     home.mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="bench-", dir=home))
@@ -41,14 +41,15 @@ def main() -> None:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     result = {
-        "pipeline_over_engine": round(whole.rate / rates.engine, 3),
+        "pipeline_over_engine": round(whole.rate / rates.engine_whole, 3),
         "engine_over_transformers": round(rates.quotient, 2),
         **{name: round(value, 4) for name, value in links.items()},
         "p50_ms": round(whole.p50_ms, 1),
         "p99_ms": round(whole.p99_ms, 1),
         "worker_peak_mib": round(whole.peak_mib),
         "pipeline_per_s": round(whole.rate),
-        "engine_per_s": round(rates.engine),
+        "engine": rates.engine,
+        "engine_per_s": round(rates.engine_whole),
         "transformers_per_s": round(rates.transformers),
         "offered_per_s": round(whole.offered),
         "texts": arguments.texts,
@@ -56,11 +57,7 @@ def main() -> None:
         "broker": whole.broker,
         "hardware": pipeline.hardware(),
     }
-    table = Table("figure", "value", title=f"Squall on {result['hardware']}")
-    for name, value in result.items():
-        table.add_row(name, str(value))
-    console.print(table)
-    print(json.dumps(result))
+    show(result, f"Squall on {result['hardware']}")
 
 
 if __name__ == "__main__":

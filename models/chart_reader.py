@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +14,7 @@ import numpy as np
 
 from models.artifact import MANIFEST, WEIGHTS, ArtifactError, read_manifest, sha256
 from models.chart_graph import build_chart_graph
-from models.chart_image import read_image
+from models.chart_image import ChartError, read_image
 from models.engine_onnx import session
 from models.heads import softmax
 from models.windows import ATTRIBUTES
@@ -34,6 +36,8 @@ CLAUSES = {
     "volume": ("volume fades", "volume stays about the same", "volume grows"),
     "last": ("the last bar is down", "the last bar is up"),
 }
+log = logging.getLogger("squall.model")
+
 UNREADABLE = "What this chart shows cannot be read with any certainty."
 
 
@@ -76,6 +80,27 @@ def sentence(told: Mapping[str, Reading]) -> str:
         return UNREADABLE
     whole = clauses[0] if len(clauses) == 1 else f"{', '.join(clauses[:-1])}, and {clauses[-1]}"
     return f"{whole[0].upper()}{whole[1:]}."
+
+
+def chart_words(image: bytes) -> tuple[str, str] | None:
+    """A sentence about an image by the model that ships, and that model's version; None without one, or for what is no image."""
+    model = _shipped()
+    if model is None:
+        return None
+    try:
+        return sentence(model.read(image)), model.version
+    except ChartError as error:
+        log.warning("a chart is not described: %s", error)
+        return None
+
+
+@cache
+def _shipped() -> ChartReader | None:
+    try:
+        return load_chart_reader()
+    except ArtifactError as error:
+        log.warning("charts are not described: %s", error)
+        return None
 
 
 def write_chart_artifact(folder: Path, manifest: dict[str, Any], tensors: Mapping[str, Array]) -> ChartReader:

@@ -141,8 +141,17 @@ def load_engine(settings: Settings, runtime: RuntimeName | None = None) -> TextE
     Raises:
         UserError: the weights are missing or damaged, or a GPU was asked for that is not there.
     """
+    return engine_of(chosen_artifact(settings), settings, runtime)
+
+
+def chosen_artifact(settings: Settings) -> Artifact:
+    """The artifact that the settings ask for, verified.
+
+    Raises:
+        ArtifactError: it is missing or damaged.
+    """
     usual = SHIPPED_BASE if settings.model.text == "base" else SHIPPED
-    return engine_of(load_artifact(settings.model.dir or usual, settings.model.base), settings, runtime)
+    return load_artifact(settings.model.dir or usual, settings.model.base)
 
 
 def engine_of(artifact: Artifact, settings: Settings, runtime: RuntimeName | None = None) -> TextEngine:

@@ -147,6 +147,8 @@ class Alert(Record, frozen=True, kw_only=True):
     threshold: float
     summary: str
     evidence: tuple[dict[str, Any], ...] = ()
+    chart: str | None = None
+    """What the company's chart showed when the incident fired, in a sentence; None: there was none, or it said nothing."""
 
 
 class DeadLetter(Record, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from models.chart_reader import UNREADABLE, chart_words
 from squall.db.prices import moves_after, price_at
 from squall.scopes import parse_scope
 from streams.logic.similar import LEAST, likeness, words_of
@@ -16,7 +17,8 @@ PAST = 500
 """Past incidents that are looked at, the latest first."""
 
 _CHART = """
-SELECT id, "end" FROM chart WHERE company_id = %(company)s AND available_at <= %(end)s ORDER BY available_at DESC, id LIMIT 1
+SELECT id, "end", image FROM chart WHERE company_id = %(company)s AND available_at <= %(end)s
+ORDER BY available_at DESC, id LIMIT 1
 """
 # What became known after a minute was decided counts for nothing here, as in the evidence.
 _OTHERS = """
@@ -50,19 +52,27 @@ def read_context(
         names: name by company.
 
     Returns:
-        `price` and `chart` of its company (None: there is none), `others` (companies in the same stories), `similar` (past
-        incidents, whose `after` is later knowledge of theirs), `impact` and `modalities` (how likely a fall of the price is, and
-        how far text, price and chart moved that: means of the evidence by weight; None where no story has it).
+        `price` and `chart` of its company (None: there is none; `words` are what the chart shows), `others` (companies in the
+        same stories), `similar` (past incidents, whose `after` is later knowledge of theirs), `impact` and `modalities` (how
+        likely a fall of the price is, and how far text, price and chart moved that: means of the evidence by weight; None where
+        no story has it).
     """
     end, company = at + timedelta(minutes=1), parse_scope(scope).company_id
-    chart = connection.exec_driver_sql(_CHART, {"company": company, "end": end}).one_or_none() if company else None
     return {
         "price": price_at(connection, company, end) if company else None,
-        "chart": None if chart is None else {"id": chart[0], "end": chart[1]},
+        "chart": _chart(connection, company, end) if company else None,
         "others": _others(connection, company, end - window, end, evidence, names),
         "similar": _similar(connection, incident_id, at, evidence, names, company),
         **_impact(evidence),
     }
+
+
+def _chart(connection: Connection, company: str, end: datetime) -> dict[str, Any] | None:
+    row = connection.exec_driver_sql(_CHART, {"company": company, "end": end}).one_or_none()
+    if row is None:
+        return None
+    words, _ = chart_words(bytes(row.image)) or (None, "")
+    return {"id": row.id, "end": row.end, "words": None if words == UNREADABLE else words}
 
 
 def _impact(evidence: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

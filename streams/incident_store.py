@@ -157,11 +157,13 @@ class Frozen(NamedTuple):
     threshold: float
     summary: str
     evidence: list[dict[str, Any]]
+    chart: str | None
+    """What the chart showed, in words."""
 
 
 def read_frozen(connection: Connection, ids: Iterable[str]) -> dict[str, Frozen]:
     """What is frozen of incidents, by id."""
-    query = "SELECT id, severity, threshold, summary, evidence FROM incident WHERE id = ANY(%(ids)s)"
+    query = "SELECT id, severity, threshold, summary, evidence, context #>> '{chart,words}' FROM incident WHERE id = ANY(%(ids)s)"
     return {key: Frozen(*values) for key, *values in connection.exec_driver_sql(query, {"ids": list(ids)})}
 
 

@@ -141,6 +141,7 @@ class IncidentWriter:
             threshold=frozen.threshold,
             summary=self._name(incident.scope) + ended if step.kind == "resolved" else frozen.summary,
             evidence=tuple(frozen.evidence),
+            chart=frozen.chart,
         )
         for channel in channel_names(self._settings, rule):
             if (announced if channel == TOPIC else step.tell) and told(

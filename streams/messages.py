@@ -24,10 +24,10 @@ def link_of(alert: Alert, base: str) -> str:
 
 
 def lines_of(alert: Alert) -> str:
-    """An alert as people read it on a terminal, its heaviest headlines below."""
+    """An alert as people read it on a terminal, what it rests on below."""
     glyph = GLYPHS.get(alert.severity, "○")
     lines = [f"{glyph} {alert.severity.upper()} {alert.state}  {alert.at:%Y-%m-%d %H:%M} UTC  {alert.summary}"]
-    return "\n".join([*lines, *(f"    {line}" for line in _headlines(alert))])
+    return "\n".join([*lines, *(f"    {line}" for line in _grounds(alert))])
 
 
 def title_of(alerts: Sequence[Alert]) -> str:
@@ -42,7 +42,7 @@ def title_of(alerts: Sequence[Alert]) -> str:
 
 def body_of(alerts: Sequence[Alert], base: str) -> str:
     """The text of a delivery: of each alert its summary, what it rests on, and a link."""
-    return "\n\n".join("\n".join([alert.summary, *_headlines(alert), link_of(alert, base)]) for alert in alerts)
+    return "\n\n".join("\n".join([alert.summary, *_grounds(alert), link_of(alert, base)]) for alert in alerts)
 
 
 def alertmanager_payload(alerts: Sequence[Alert], *, channel: str, group_key: str, base: str) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def _alertmanager(alert: Alert, base: str) -> dict[str, Any]:
         },
         "annotations": {
             "summary": alert.summary,
-            "description": "\n".join(_headlines(alert)),
+            "description": "\n".join(_grounds(alert)),
             "surprise": f"{alert.surprise:.2f}",
             "threshold": f"{alert.threshold:.2f}",
         },
@@ -92,5 +92,7 @@ def _common(found: Sequence[dict[str, str]]) -> dict[str, str]:
     return {name: value for name, value in found[0].items() if all(one.get(name) == value for one in found)}
 
 
-def _headlines(alert: Alert) -> list[str]:
-    return [f"{story['title']} ({story['source']})" for story in alert.evidence[:HEADLINES]]
+def _grounds(alert: Alert) -> list[str]:
+    """What it rests on: its heaviest headlines, and what the chart shows."""
+    headlines = [f"{story['title']} ({story['source']})" for story in alert.evidence[:HEADLINES]]
+    return headlines if alert.chart is None else [*headlines, f"Chart: {alert.chart}"]

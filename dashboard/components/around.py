@@ -17,7 +17,7 @@ AFTER = (("1h", "1 h"), ("1d", "1 day"), ("5d", "5 days"))
 
 def around_panel(context: Mapping[str, Any], names: Names) -> list[Any]:
     """The panel; none for an incident that has not fired, or had nothing around it."""
-    parts = [*_price(context.get("price")), *_risk(context), *_others(context.get("others") or ())]
+    parts = [*_price(context.get("price")), *_chart(context.get("chart")), *_risk(context), *_others(context.get("others") or ())]
     parts += _similar(context.get("similar") or (), names)
     return [panel("Around it", parts, name="context", note="as it was when it fired")] if parts else []
 
@@ -28,6 +28,12 @@ def _price(price: Mapping[str, Any] | None) -> list[Any]:
     moved = "" if price["change"] is None else f", {formats.move(price['change'])} on the bar before"
     known = marks.moment(datetime.fromisoformat(price["known_at"]))
     return [_line("Price then", [html.Span(f"{price['close']:,.2f}{moved}", className="num"), ", known ", known])]
+
+
+def _chart(chart: Mapping[str, Any] | None) -> list[Any]:
+    if not chart or not chart.get("words"):
+        return []
+    return [_line("Chart then", [chart["words"], " Up to ", marks.moment(datetime.fromisoformat(chart["end"])), "."])]
 
 
 def _risk(context: Mapping[str, Any]) -> list[Any]:

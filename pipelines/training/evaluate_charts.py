@@ -86,6 +86,11 @@ def write_chart_predictions(encoder: ChartEncoder, data: StockNet, before: str, 
     os.replace(partial, out / CHARTS)
 
 
+def companies_of(predictions: pd.DataFrame) -> Array:
+    """The company of each row of predictions."""
+    return np.asarray(predictions["id"].str[: -len("-YYYY-MM-DD")])
+
+
 def chart_figures(predictions: pd.DataFrame) -> Figures:
     """Accuracy of each attribute in each style, beside that of always saying its commonest class."""
     told: Figures = {}

@@ -14,7 +14,8 @@ from models.chart import ChartEncoder
 from models.chart_reader import ChartReader, write_chart_artifact
 from models.windows import ATTRIBUTES, CHART_COLUMNS, CHART_DAYS, chart_attributes, weekly
 from pipelines.training.bootstrap import mean_difference
-from pipelines.training.evaluate_charts import CHARTS, RECEIVED, chart_figures, styles
+from pipelines.training.evaluate_charts import CHARTS, RECEIVED, chart_figures, companies_of, styles
+from pipelines.training.export_text import git_revision
 from pipelines.training.pretrain import PretrainRecipe
 from pipelines.training.stocknet import StockNet
 
@@ -35,15 +36,17 @@ def export_chart(encoder: ChartEncoder, data: StockNet, recipe: PretrainRecipe, 
         "trusted": trusted(predictions),
         "figures": chart_figures(predictions),
         "training": {"data": "StockNet, daily bars", **asdict(recipe)},
+        "git": git_revision(),
     }
     tensors = {name: value.half().numpy() for name, value in encoder.state_dict().items() if value.is_floating_point()}
     return write_chart_artifact(folder, manifest, tensors)
 
 
 def trusted(predictions: Any) -> dict[str, bool]:
-    """Which heads beat the commonest class on charts as they are received, by an interval over charts.
+    """Which heads beat the commonest class on charts as they are received, by an interval over companies.
 
-    Where no such charts were drawn (mplfinance is not installed) none is trusted.
+    Charts of one company overlap, so that they are drawn together. Where no charts as they are received were drawn (mplfinance is
+    not installed) none is trusted.
     """
     received = predictions[predictions["style"] == RECEIVED]
     told = {}
@@ -54,7 +57,7 @@ def trusted(predictions: Any) -> dict[str, bool]:
             continue
         right = (own["said"] == own["truth"]).to_numpy(dtype=float)
         common = (own["truth"] == own["truth"].mode()[0]).to_numpy(dtype=float)
-        told[name] = mean_difference(own["id"].to_numpy(), right, common).low > 0
+        told[name] = mean_difference(companies_of(own), right, common).low > 0
     return told
 
 

@@ -14,6 +14,7 @@ from models.fused_artifact import SERVED, write_fused
 from models.fused_scorer import FusedScorer
 from models.fusion import FusedNetwork
 from pipelines.training.evaluate_fused import SINGLE, Figures
+from pipelines.training.export_text import git_revision
 from pipelines.training.fused_config import QUARTERS, FusedConfig, runs_of
 from pipelines.training.fused_runs import Material
 from pipelines.training.pretrain import Encoders, TextReduction
@@ -52,8 +53,14 @@ def export_fused(
         "joint": best.joint,
         "slots": SLOTS,
         "heads": heads_that_ship(told),
-        "training": {"run": best.name, "split": done[best]["split"], "config": config.model_dump(mode="json")},
+        "training": {
+            "data": "StockNet",
+            "run": best.name,
+            "split": done[best]["split"],
+            "config": config.model_dump(mode="json"),
+        },
         "figures": {name: told[name] for name in ("tasks", "impact") if name in told},
+        "git": git_revision(),
     }
     return write_fused(folder, manifest, served_tensors(network, material.encoders, material.reduction))
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pipelines.training.evaluate_fused import BRINGS, PARTS, Figures
 
+PUBLISHED = ("0.582", "0.081")
+"""Accuracy and MCC of the best variant, HedgeFundAnalyst, on these samples: Xu and Cohen, "Stock Movement Prediction from Tweets
+and Historical Prices" (ACL 2018), table 1."""
 TITLES = {
     "adjusted": "Direction less the market's, walking through 2015",
     "raw": "Direction, published split",
@@ -65,6 +68,8 @@ def _directions(task: str, protocol: str, own: Figures) -> list[str]:
             )
     for name, share in (("always_up", own["always_up"]), ("always_down", 1 - own["always_up"])):
         lines.append(f"| {name.replace('_', '-')} | | {share:.4f} | 0 | {_shown(own.get('fused_less', {}).get(name))} |")
+    if (task, protocol) == ("raw", "A"):
+        lines.append(f"| StockNet, as published | | {PUBLISHED[0]} | {PUBLISHED[1]} | |")
     lines.append("")
     for name, gap in own["brings"].items():
         with_it, without = BRINGS[name]

@@ -84,7 +84,8 @@ def train_all(
         begun = resume and trainer.resume()
         with tracked(folder, home, run.name, {"name": run.name, **config.model_dump(mode="json")}, begun) as track:
             trainer.train(track, report)
-        if trainer.finished:
-            trainer.write_predictions()
-            left.remove(run)
+            if trainer.finished:
+                trainer.write_predictions()
+                track.report(folder / SUMMARY)
+                left.remove(run)
     return left

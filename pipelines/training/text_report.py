@@ -53,10 +53,7 @@ def text_tables(models: Sequence[Predictions]) -> str:
         *(line for source in ("tfns_sentiment", "tfns_topic") for line in _calibration(source, models)),
         "",
     ]
-    for figure in FIGURES[-2:]:
-        rows = _rows(figure, models[0])
-        gained = _told(_difference(rows, "guess", rows, UNMARKED, figure.macro), sign=True)
-        lines.append(f"- {names[0]} less itself where no company is marked: {figure.title} {gained}.")
+    lines += [line for name, one in zip(names, models, strict=True) for line in _without_mark(name, one)]
     for name, one in zip(names[1:], models[1:], strict=True):
         for figure in FIGURES:
             gained = _told(_difference(_rows(figure, one), "guess", _rows(figure, models[0]), "guess", figure.macro), sign=True)
@@ -70,6 +67,18 @@ def _line(figure: Figure, models: Sequence[Predictions]) -> str:
     cells += [_told(_estimate(_rows(figure, one), "guess", figure.macro)) for one in models]
     cells.append(_told(_difference(rows, "guess", rows, BASELINE, figure.macro), sign=True))
     return f"| {figure.title} | {len(rows)} | {' | '.join(cells)} |"
+
+
+def _without_mark(name: str, predictions: Predictions) -> list[str]:
+    """What the company's mark brings, where the predictions say what is guessed without it: earlier ones do not."""
+    lines = []
+    for figure in FIGURES[-2:]:
+        rows = _rows(figure, predictions)
+        told = "not known: it was not asked"
+        if UNMARKED in rows[0]:
+            told = _told(_difference(rows, "guess", rows, UNMARKED, figure.macro), sign=True)
+        lines.append(f"- {name} less itself where no company is marked: {figure.title} {told}.")
+    return lines
 
 
 def _calibration(source: str, models: Sequence[Predictions]) -> list[str]:

@@ -1,23 +1,30 @@
-"""Where a run's curves go: to MLflow where it is installed, else to a file of JSON lines beside the run."""
+"""Where a run's curves and report go: to MLflow where it is installed, else to files beside the run."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 EXPERIMENT = "squall-fused"
 CURVES = "curves.jsonl"
+RUN_ID = "mlflow-run"
+"""File that holds MLflow's id of the folder's run."""
 
 
 class Tracker(Protocol):
-    """Takes the figures of one epoch."""
+    """Takes what a run says of itself."""
 
-    def __call__(self, epoch: int, figures: Mapping[str, float]) -> None:
+    def epoch(self, number: int, figures: Mapping[str, float]) -> None:
         """Log the figures of an epoch."""
+        ...
+
+    def report(self, path: Path) -> None:
+        """Log a file of the run's folder, written at its end."""
         ...
 
 
@@ -25,24 +32,46 @@ class Tracker(Protocol):
 def tracked(folder: Path, home: Path, name: str, parameters: Mapping[str, Any], begun: bool) -> Iterator[Tracker]:
     """A tracker for one run; `begun` says that it goes on from an earlier epoch.
 
-    MLflow's store is `<home>/mlflow.db`, or what MLFLOW_TRACKING_URI names.
+    MLflow's store is `<home>/mlflow.db`, with reports in `<home>/mlflow`, or what MLFLOW_TRACKING_URI names.
     """
     if importlib.util.find_spec("mlflow") is None:
         with (folder / CURVES).open("a" if begun else "w") as file:
-
-            def write(epoch: int, figures: Mapping[str, float]) -> None:
-                file.write(json.dumps({"epoch": epoch, **figures}) + "\n")
-                file.flush()
-
-            yield write
+            yield _Files(file)
         return
-    import os
-
     import mlflow
 
     if "MLFLOW_TRACKING_URI" not in os.environ:
         mlflow.set_tracking_uri(f"sqlite:///{home.resolve() / 'mlflow.db'}")
+        if mlflow.get_experiment_by_name(EXPERIMENT) is None:
+            mlflow.create_experiment(EXPERIMENT, artifact_location=(home.resolve() / "mlflow").as_uri())
     mlflow.set_experiment(EXPERIMENT)
-    with mlflow.start_run(run_name=name):
+    known = folder / RUN_ID
+    earlier = known.read_text() if begun and known.is_file() else None
+    with mlflow.start_run(run_id=earlier, run_name=None if earlier else name) as run:
+        known.write_text(run.info.run_id)
         mlflow.log_params(dict(parameters))
-        yield lambda epoch, figures: mlflow.log_metrics(dict(figures), step=epoch)
+        yield _Mlflow()
+
+
+class _Files:
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+
+    def epoch(self, number: int, figures: Mapping[str, float]) -> None:
+        self._file.write(json.dumps({"epoch": number, **figures}) + "\n")
+        self._file.flush()
+
+    def report(self, path: Path) -> None:
+        """Nothing: it lies beside the curves."""
+
+
+class _Mlflow:
+    def epoch(self, number: int, figures: Mapping[str, float]) -> None:
+        import mlflow
+
+        mlflow.log_metrics(dict(figures), step=number)
+
+    def report(self, path: Path) -> None:
+        import mlflow
+
+        mlflow.log_artifact(str(path))

@@ -99,7 +99,7 @@ class FusedTrainer:
                 self.position.best_epoch, self.position.best_loss = self.position.epoch, dev["dev_fusion"]
                 self._save(BEST, self._weights())
             self.position.cpu_seconds += time.process_time() - began
-            track(self.position.epoch, figures | dev)
+            track.epoch(self.position.epoch, figures | dev)
             self.save_checkpoint()
             report(self.run.name, self.position.epoch, self.config.epochs)
 

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from models.engine import TextEngine, TextScore, choose_device, load_engine
 from models.passages import Passage
+from pipelines.training.datasets import load_text_data
+from pipelines.training.marking import marked_passage
 from squall.errors import UsageError
-from squall.settings import ModelSettings, Settings
+from squall.settings import ModelSettings, Settings, get_settings
 
 NAMES = ("Kestrel Mills", "Corvo", "Halden & Sons", "$QZT", "Bank of Nowhere")
 VERBS = ("cuts its outlook", "soars", "falls 12.5% after the audit", "names a new chair", "is little changed", "sues")
@@ -114,6 +116,24 @@ def test_int8_agrees_with_torch(engine: TextEngine, alone: list[TextScore], tmp_
     assert max(gaps) < 0.3
     assert sum(gaps) / len(gaps) < 0.03
     assert torch_engine.version == engine.version
+
+
+@pytest.mark.slow
+def test_int8_agrees_with_float32_on_the_tweets_of_the_evaluation(engine: TextEngine, tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="torch is installed for training and GPUs only")
+    folder = get_settings().data_dir
+    if not (folder / "tfns_sentiment").is_dir():
+        pytest.skip("the training data is not on this machine (SQUALL_DATA_DIR)")
+    rows = load_text_data(folder).evaluation["tfns_sentiment"]
+    passages = [marked_passage(row) for row in rows]
+    exact = load_engine(Settings(home=tmp_path, model=ModelSettings(device="cpu")), "torch")
+    assert exact.runtime.name == "torch float32 on cpu"
+    same = [
+        np.argmax(one.sentiment) == np.argmax(other.sentiment)
+        for one, other in zip(engine.score(passages), exact.score(passages), strict=True)
+    ]
+    assert len(same) > 2_000
+    assert np.mean(same) >= 0.985
 
 
 def test_a_gpu_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,11 @@
-"""What the company page says under a received chart, where there is a model that reads charts."""
+"""What is said of a received chart, where there is a model that reads charts."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from dashboard.components import chart_words as component
+from models import chart_reader
 from models.artifact import ArtifactError
 from models.chart_image import ChartError
 from models.chart_reader import Reading
@@ -33,7 +34,7 @@ class Model:
 
 @pytest.fixture(autouse=True)
 def fresh() -> Iterator[None]:
-    caches = (component.chart_words, component._model)
+    caches = (component.chart_words, chart_reader._shipped)
     for cached in caches:
         cached.cache_clear()
     yield
@@ -42,7 +43,7 @@ def fresh() -> Iterator[None]:
 
 
 def test_a_chart_is_read_once_and_says_by_which_version(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(component, "load_chart_reader", Model)
+    monkeypatch.setattr(chart_reader, "load_chart_reader", Model)
     reader = Charts()
     assert component.chart_words(reader, "a") == ("The price rises.", "chart-1-abc")
     assert component.chart_words(reader, "a") == ("The price rises.", "chart-1-abc")
@@ -55,5 +56,5 @@ def test_without_a_model_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> Non
     def missing() -> Model:
         raise ArtifactError("no chart model")
 
-    monkeypatch.setattr(component, "load_chart_reader", missing)
+    monkeypatch.setattr(chart_reader, "load_chart_reader", missing)
     assert component.chart_words(Charts(), "a") is None

@@ -10,7 +10,8 @@ from models.chart_image import SIZE, as_input
 from models.drawing import draw_weeks
 from models.windows import ATTRIBUTES, chart_attributes
 from pipelines.training.chart_styles import random_style
-from pipelines.training.evaluate_charts import chart_figures, draw_received, styles
+from pipelines.training.evaluate_charts import RECEIVED, chart_figures, draw_received, styles
+from pipelines.training.export_chart import trusted
 from pipelines.training.pretrain import UNREADABLE, drawn_charts
 from pipelines.training.stocknet import Bars, StockNet
 
@@ -82,3 +83,16 @@ def test_sizes_are_parts_of_the_range_that_is_shown() -> None:
 def test_accuracy_stands_beside_that_of_the_commonest_class() -> None:
     rows = pd.DataFrame({"style": "plain", "attribute": "last", "truth": [1, 1, 1, 0], "said": [1, 1, 0, 0]})
     assert chart_figures(rows) == {"plain": {"last": {"rows": 4, "accuracy": 0.75, "majority": 0.75}}}
+
+
+def test_a_head_is_trusted_by_companies_and_not_by_their_many_charts() -> None:
+    """Of 60 companies with 40 charts each, a few are read better than by the commonest class: by chance, if companies count."""
+    frames = []
+    for name, better in (("trend", 30), ("move", 2)):
+        for company in range(60):
+            truth = np.arange(40) % 2
+            said = truth if company < better else np.zeros(40, dtype=int)
+            ids = [f"A-{company}-2015-11-{day:02d}" for day in range(40)]
+            frames.append(pd.DataFrame({"id": ids, "style": RECEIVED, "attribute": name, "truth": truth, "said": said}))
+    found = trusted(pd.concat(frames))
+    assert found == {"trend": True, "move": False, "volatility": False, "volume": False, "last": False}

@@ -144,6 +144,9 @@ def test_what_a_modality_brings_is_said_in_words() -> None:
     assert "- text: not shown to help. text+price less price: +0.0000" in table
     assert "- price: helps. text+price less text: +" in table
     assert "2 CPU cores, 1 thread(s). 2 runs, 1 seed(s)" in table
+    assert "as published" not in table
+    paper = report_text({"made": MADE, "tasks": {"raw": {"A": own}}, "ablation": {}, "imputation": {}, "charts": {}})
+    assert "| StockNet, as published | | 0.582 | 0.081 | |" in paper
 
 
 def test_a_variant_is_judged_against_the_default_over_days() -> None:

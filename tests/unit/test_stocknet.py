@@ -5,12 +5,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import Tensor
 
-from models.chart import ChartEncoder
-from models.price import PriceEncoder
+from models.alignment import AlignmentName
+from models.chart import CHART_WIDTH, ChartEncoder
+from models.fusion import FusedNetwork
+from models.price import PRICE_WIDTH, PriceEncoder
 from pipelines.training.datasets import DataError
 from pipelines.training.fused_data import DEV, TEST, TRAIN, FusedData
-from pipelines.training.pretrain import Encoders, ItemVectors, encode_items, fit_reduction
+from pipelines.training.pretrain import (
+    TEXT_WIDTH,
+    Encoders,
+    ItemVectors,
+    PretrainRecipe,
+    encode_items,
+    fit_reduction,
+    pretrained,
+)
 from pipelines.training.stocknet import (
     Bars,
     Items,
@@ -106,6 +118,44 @@ def test_what_is_fitted_on_texts_does_not_see_later_ones(data: StockNet) -> None
     np.testing.assert_array_equal(one.components, two.components)
     earlier = changed_after(data, np.datetime64("2014-08-01"))
     assert (one.mean != fit_reduction(earlier, list(vectors_of(earlier)), BEFORE).mean).any()
+
+
+def test_encoders_do_not_see_what_comes_after_their_training(data: StockNet, tmp_path: Path) -> None:
+    recipe = PretrainRecipe(before=BEFORE, price_windows=64, price_epochs=1, charts=16, chart_epochs=1, batch_size=8)
+
+    def trained(each: StockNet, folder: str) -> tuple[dict[str, Tensor], str]:
+        encoders, digest = pretrained(each, recipe, tmp_path / folder, lambda *_: None)
+        return {**encoders.price.state_dict(), **encoders.chart.state_dict()}, digest
+
+    one, two, earlier = (
+        trained(each, name)
+        for each, name in (
+            (data, "one"),
+            (changed_after(data, np.datetime64(BEFORE)), "two"),
+            (changed_after(data, np.datetime64("2014-08-01")), "three"),
+        )
+    )
+    assert one[1] == two[1] != earlier[1]
+    assert all(torch.equal(value, two[0][name]) for name, value in one[0].items())
+    assert any(not torch.equal(value, earlier[0][name]) for name, value in one[0].items())
+
+
+@pytest.mark.parametrize("alignment", ["projection", "nmf"])
+def test_scalers_alignment_and_heads_are_fitted_on_training_rows_alone(data: StockNet, alignment: AlignmentName) -> None:
+    """With every bar and text of dev and test another, what is fitted before them is the same."""
+
+    def fitted(each: StockNet) -> dict[str, Tensor]:
+        _, vectors, made = features(each, None)
+        made.split = np.where(made.items.day < CUT, TRAIN, TEST)
+        network = FusedNetwork(alignment, "concat", 6, (TEXT_WIDTH, PRICE_WIDTH, CHART_WIDTH))
+        rows = made.rows(TRAIN)
+        network.fit(made.inputs(rows, TRAIN))
+        network.fit_heads(torch.from_numpy(vectors.volatilities[rows]).float(), made.targets(rows))
+        return dict(network.named_buffers())
+
+    one, two, earlier = (fitted(each) for each in (data, changed_after(data, CUT), changed_after(data, CUT - 2)))
+    assert all(torch.equal(value, two[name]) for name, value in one.items())
+    assert any(not torch.equal(value, earlier[name]) for name, value in one.items())
 
 
 def test_labels_and_the_days_mean(data: StockNet) -> None:

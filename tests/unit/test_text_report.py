@@ -52,7 +52,16 @@ def test_the_tables_have_each_model_and_say_what_beats_what() -> None:
     assert row.split("|")[2:4] == [" 270 ", " 0.444 "]
     assert "- large less small: SEntFiN, macro-F1 +0.0" in table
     assert "- small less itself where no company is marked: SEntFiN, companies disagree, macro-F1 +0." in table
+    assert "- large less itself where no company is marked: SEntFiN, companies disagree, macro-F1 +0." in table
     assert table == text_tables([predictions("small", 0.9), predictions("large", 0.97)])
+
+
+def test_what_was_never_asked_without_a_mark_is_said_to_be_unknown() -> None:
+    earlier = predictions("large", 0.97)
+    earlier["sentfin"] = [{name: value for name, value in row.items() if name != "unmarked"} for row in earlier["sentfin"]]
+    table = text_tables([predictions("small", 0.9), earlier])
+    assert "- small less itself where no company is marked: SEntFiN, macro-F1 +0." in table
+    assert "- large less itself where no company is marked: SEntFiN, macro-F1 not known: it was not asked." in table
 
 
 def test_a_temperature_of_one_half_mends_the_other() -> None:
