@@ -73,5 +73,5 @@ def _figure(verdict: Verdict) -> str:
         xaxis={"tickformat": "+.1%", "title": "challenger less champion, share right"},
         yaxis={"automargin": True},
     )
-    html: str = figure.to_html(full_html=False, include_plotlyjs=True)
+    html: str = figure.to_html(full_html=False, include_plotlyjs=True, div_id="slices")
     return html
