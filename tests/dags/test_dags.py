@@ -183,3 +183,24 @@ def test_a_retraining_goes_from_corrections_to_a_better_champion(
     assert (verdict["promote"], verdict["champion"], verdict["challenger"]) == (True, before, after)
     assert query(corrected, "SELECT version, verdict FROM model_version WHERE verdict IS NOT NULL") == [(after, verdict)]
     assert verdict["main"]["name"] == "sentiment, labels of people, fair sample"
+
+
+@pytest.mark.timeout(RETRAIN_LIMIT_S + 300)
+def test_a_challenger_that_is_no_better_is_refused_and_nothing_has_failed(
+    environment: dict[str, str], corrected: Addresses, tmp_path: Path
+) -> None:
+    data = write_data(tmp_path)
+    (data / "tfns_topic" / "classes.txt").write_text("\n".join(load_artifact(SHIPPED).labels("topic")))
+    champion = "SELECT version, since FROM model_alias WHERE alias = 'champion'"
+    before = query(corrected, champion)
+    as_of = f"{datetime.now(UTC) + timedelta(minutes=1):%Y-%m-%dT%H:%M:%S}"
+    params = {"as_of": as_of, "when": "always", "epochs": 1, "learning_rate": 1e-5}
+    conf = json.dumps(params)
+    run = probe({**environment, "SQUALL_DATA_DIR": str(data)}, "run", "retrain", conf, limit_s=RETRAIN_LIMIT_S)
+    refused = {"gate": "skipped", "promote": "skipped"}
+    assert run == {"state": "success", "tasks": {**dict.fromkeys(run["tasks"], "success"), **refused}}
+    assert query(corrected, champion) == before
+    kept = "SELECT verdict FROM model_version JOIN model_alias USING (version) WHERE alias = 'challenger'"
+    ((verdict,),) = query(corrected, kept)
+    assert not verdict["promote"]
+    assert verdict["reasons"][0].startswith("no better on sentiment")

@@ -178,7 +178,7 @@ def test_nothing_that_is_scaled_has_a_fixed_name_or_port_or_writes_to_a_volume()
     assert all(volume.endswith(":ro") for volume in SERVICES["worker"]["volumes"])
 
 
-@pytest.mark.parametrize("service", ["migrate", "worker", "worker-gpu", "maintain", "airflow-scheduler"])
+@pytest.mark.parametrize("service", ["migrate", "worker", "worker-gpu", "maintain", "dashboard", "airflow-scheduler"])
 def test_who_registers_models_and_who_serves_them_have_one_store(service: str) -> None:
     store = SERVICES[service]["environment"]["SQUALL_MODEL__STORE"]
     assert [volume.split(":")[:2] for volume in SERVICES[service]["volumes"] if store in volume] == [["models", store]]
