@@ -91,12 +91,14 @@ the one before has finished: training goes on from its checkpoint.
     register.doc_md = "Verifies the artifact and keeps a copy of it; it does not serve yet."
     gate = squall_task(
         "gate",
-        'gate --champion "$RUN/champion" --challenger "$RUN/challenger" --out "$RUN/gate" --json',
+        'gate --champion "$RUN/champion" --challenger "$RUN/challenger" --out "$RUN/gate" --keep --json',
         values=RUN,
         limit=timedelta(minutes=30),
         well=("skipped",),
     )
-    gate.doc_md = "Ends with 99 where it refuses, which Airflow shows as skipped; the report says why."
+    gate.doc_md = (
+        "Ends with 99 where it refuses, which Airflow shows as skipped; the report says why, and is kept with the version."
+    )
     promote = squall_task(
         "promote",
         'models promote challenger --report "$RUN/gate/gate.json" --reason "retrained on schedule: the gate passed it" --json',

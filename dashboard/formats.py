@@ -4,7 +4,9 @@ from datetime import timedelta
 from html import escape
 from urllib.parse import urlsplit
 
-UNKNOWN = "–"
+from squall import durations
+
+UNKNOWN = durations.UNKNOWN
 MINUS = "−"
 MOOD_CUTS = (0.1, 0.35, 0.6)
 
@@ -55,19 +57,6 @@ def plural(number: int, noun: str, more: str | None = None) -> str:
 def price(value: float | None) -> str:
     """A price with two digits."""
     return UNKNOWN if value is None else f"{value:,.2f}"
-
-
-def lasting(seconds: float | None) -> str:
-    """A duration: `0.42 s`, `42 s`, `5 min`, `3.2 h`, `12 days`."""
-    if seconds is None:
-        return UNKNOWN
-    if seconds < 10:
-        return f"{seconds:.2g} s"
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 7200:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h" if seconds < 172800 else f"{seconds / 86400:,.0f} days"
 
 
 def step_words(step: timedelta) -> str:

@@ -38,6 +38,9 @@ class Version:
     created_by: str
     first_used_at: datetime | None
     aliases: Sequence[str] = field(default=())
+    verdict: Mapping[str, Any] | None = None
+    """What the gate said of it last, with its reasons and from what; None: it was never judged."""
+    judged_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,8 @@ class Serving:
 
 _VERSIONS = """
 SELECT v.number, v.version, v.url, v.sha256, v.manifest, v.metrics, v.created_at, v.created_by, v.first_used_at,
-       ARRAY(SELECT alias FROM model_alias a WHERE a.version = v.version ORDER BY alias) AS aliases
+       ARRAY(SELECT alias FROM model_alias a WHERE a.version = v.version ORDER BY alias) AS aliases,
+       v.verdict, v.judged_at
 FROM model_version v WHERE v.number IS NOT NULL
 """
 _REGISTER = """
@@ -166,6 +170,20 @@ def register(
     values |= {"manifest": _json(manifest), "metrics": _json(metrics)}
     connection.exec_driver_sql(_REGISTER, values)
     return find(connection, version)
+
+
+def keep_verdict(connection: Connection, verdict: Mapping[str, Any]) -> None:
+    """Keep what the gate said with the challenger that it judged.
+
+    Raises:
+        RegistryError: that one is not registered.
+    """
+    if registered(connection, verdict["challenger"]) is None:
+        raise RegistryError(f"{verdict['challenger']} is not registered: `squall models register` does that")
+    values = {"verdict": _json(verdict), "version": verdict["challenger"]}
+    connection.exec_driver_sql(
+        "UPDATE model_version SET verdict = %(verdict)s::jsonb, judged_at = now() WHERE version = %(version)s", values
+    )
 
 
 def set_alias(connection: Connection, alias: str, version: str) -> None:

@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from squall.durations import lasting
+
 if TYPE_CHECKING:
     from apscheduler.triggers.cron import CronTrigger
 
@@ -182,26 +184,17 @@ def words(standings: Sequence[Standing], held: bool, wanted: bool, now: datetime
 
 def _one(one: Standing, now: datetime) -> str:
     name, last = one.task.name, one.last
-    then = f"next in {span(one.next_at - now)}" if one.next_at > now else "due now"
+    then = f"next in {lasting(one.next_at - now)}" if one.next_at > now else "due now"
     if last is None:
         return f"{name} has not run yet, {then}"
     if last.outcome == "running":
-        return f"{name} runs for {span(now - last.started_at)}"
-    ago = f"{span(now - (last.ended_at or last.started_at))} ago"
+        return f"{name} runs for {lasting(now - last.started_at)}"
+    ago = f"{lasting(now - (last.ended_at or last.started_at))} ago"
     if last.outcome == "succeeded":
         return f"{name} {ago}, {then}"
     because = f": {last.said}" if last.said else ""
     said = "failed, is tried again" if last.outcome == "retrying" else last.outcome
     return f"{name} {said} {ago}{because}, {then}"
-
-
-def span(length: timedelta) -> str:
-    """A length for people: `40 s`, `12 min`, `4 h`, `3 days`."""
-    seconds = max(0, round(length.total_seconds()))
-    for most, unit, name in ((120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h")):
-        if seconds < most:
-            return f"{seconds // unit} {name}"
-    return f"{seconds // 86_400} days"
 
 
 @cache

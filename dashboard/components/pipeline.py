@@ -13,6 +13,7 @@ from dashboard.components.tables import Head, table
 from dashboard.reads.pipeline import Letter, OutboxRow, Partition, SourceRow, as_text
 from dashboard.scopes import pretty
 from dashboard.workers import Worker
+from squall.durations import lasting
 
 
 def partitions_table(rows: Sequence[Partition], now: datetime | None, decided: tuple[datetime, datetime] | None) -> Any:
@@ -21,7 +22,7 @@ def partitions_table(rows: Sequence[Partition], now: datetime | None, decided: t
         return empty("No time record has come through.", ["A worker writes one each second: ", code("squall up")])
 
     def behind(at: datetime) -> Any:
-        return formats.UNKNOWN if now is None else formats.lasting(max(0.0, (now - at).total_seconds()))
+        return lasting(None if now is None else now - at)
 
     lines: list[list[Any]] = [
         [f"Partition {row.number}", marks.moment(row.at), behind(row.at), marks.moment(row.moved_at, "wall")] for row in rows
@@ -61,7 +62,7 @@ def workers_table(rows: Sequence[Worker]) -> Any:
                 formats.count(row.lag),
                 formats.count(row.processed),
                 formats.count(row.redelivered),
-                formats.lasting(row.quiet_s),
+                lasting(row.quiet_s),
             ]
             for number, row in enumerate(rows, 1)
         ],
@@ -70,7 +71,7 @@ def workers_table(rows: Sequence[Worker]) -> Any:
 
 def _worker_state(row: Worker) -> Any:
     if row.lag is None:
-        return f"unknown: silent for {formats.lasting(row.silent_s)}"
+        return f"unknown: silent for {lasting(row.silent_s)}"
     if not row.degraded:
         return pretty(row.state)
     return [pretty(row.state), html.Div(f"▲ degraded: {row.degraded}", className="trouble")]

@@ -21,7 +21,7 @@ from dashboard.reads.models import Confused, Version
 from dashboard.reads.shadow import NEWEST as SHADOWED
 from dashboard.reads.shadow import apart, compared
 from dashboard.scopes import pretty
-from squall.registry import Promotion, Serving
+from squall.registry import CHALLENGER, Promotion, Serving
 
 COMPARED = 4
 FEW = 10
@@ -60,7 +60,10 @@ def render(context: Context, _search: str | None) -> Any:
                     panel("In service", _served(reads.served(context.reader)), name="served", note="what each worker said last"),
                     panel(
                         "Challenger",
-                        shadow_panel(compared(context.reader), apart(context.reader), context.reader.names()),
+                        [
+                            _judged(rows),
+                            shadow_panel(compared(context.reader), apart(context.reader), context.reader.names()),
+                        ],
                         name="challenger",
                         note=f"on the newest {formats.count(SHADOWED)} that it has scored: it moves neither mood nor alerts",
                     ),
@@ -157,6 +160,17 @@ def _served(rows: Sequence[Serving]) -> Any:
         ["Worker", "Serves", "Since", "Note"],
         [[row.worker, row.version, marks.moment(row.since, "wall"), state(row)] for row in rows],
     )
+
+
+def _judged(rows: Sequence[Version]) -> Any:
+    """What the gate said of the challenger, and why; nothing where it has not judged it."""
+    for row in rows:
+        if CHALLENGER in row.aliases and row.verdict:
+            said = "passed" if row.verdict["promote"] else "▲ refused"
+            head: list[Any] = ["The gate ", html.Strong(said), f" {row.version} beside {row.verdict['champion']} "]
+            reasons = html.Ul([html.Li(reason) for reason in row.verdict["reasons"]])
+            return html.Div([html.P([*head, marks.moment(row.judged_at, "wall"), " ago:"]), reasons], className="judged")
+    return None
 
 
 def _promotions(rows: Sequence[Promotion]) -> Any:

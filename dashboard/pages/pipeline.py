@@ -24,6 +24,7 @@ from dashboard.ranges import buckets
 from dashboard.reads import pipeline as reads
 from dashboard.scopes import MARKET
 from dashboard.workers import messages_waiting, read_workers
+from squall.durations import lasting
 from squall.settings import get_settings
 
 COLUMNS = 48
@@ -187,7 +188,7 @@ def _live(context: Context, now: datetime | None) -> tuple[Any, ...]:
         ),
         (
             "Latency, 95th percentile",
-            formats.lasting(took.p95),
+            lasting(took.p95),
             f"From an article's being stored to its score's; newest {formats.count(reads.RECENT)}",
         ),
         (

@@ -30,6 +30,9 @@ class Version:
     last_scored_at: datetime | None
     certainty: float | None
     """Mean probability of the likeliest sentiment."""
+    verdict: Mapping[str, Any] | None
+    """What the gate said of it last."""
+    judged_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,8 @@ def versions(reader: Reader) -> list[Version]:
          counted AS (SELECT model_version, count(*)::int AS scored, max(scored_at) AS last_scored_at,
                             (avg(top) / 1e6)::float8 AS certainty FROM newest GROUP BY 1)
     SELECT v.version, v.number, ARRAY(SELECT alias FROM model_alias a WHERE a.version = v.version ORDER BY alias) AS aliases,
-           v.manifest, v.metrics, v.first_used_at, coalesce(c.scored, 0) AS scored, c.last_scored_at, c.certainty
+           v.manifest, v.metrics, v.first_used_at, coalesce(c.scored, 0) AS scored, c.last_scored_at, c.certainty,
+           v.verdict, v.judged_at
     FROM model_version v LEFT JOIN counted c ON c.model_version = v.version
     ORDER BY coalesce(v.created_at, v.first_used_at) DESC, v.version LIMIT 50
     """

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from pipelines.backtest.prices import HORIZONS
 from pipelines.backtest.report import Judged, Report, Tally
+from squall.durations import lasting
 
 VERDICTS = {True: ("followed by a fall", "#c0392b"), False: ("false", "#7f8c8d"), None: ("not judged", "#2e86c1")}
 STYLE = """
@@ -53,7 +54,7 @@ def rows(found: Report) -> list[tuple[str, str]]:
     judged = found.followed + found.false
     share = "–" if found.followed_share is None else f"{found.followed_share:.0%} of {judged} (95 %: {low:.0%} to {high:.0%})"
     chance = "–" if found.chance_share is None else f"{found.chance_share:.1%} of {found.chance_sessions} company-sessions"
-    delay = "–" if found.median_delay_minutes is None else span(found.median_delay_minutes)
+    delay = lasting(found.median_delay_minutes and found.median_delay_minutes * 60)
     return [
         ("From, to (UTC)", f"{_time(found.first)}, {_time(found.end)}"),
         ("Companies named, company-days", f"{found.companies}, {found.company_days:g}"),
@@ -84,13 +85,8 @@ def alert_row(one: Judged) -> list[str]:
     fall = "–" if one.fall is None else f"{one.fall:.1f} σ"
     moves = [percent(one.after[name]) for name in HORIZONS]
     return [
-        _time(one.fired), one.name, one.rule, one.severity, span(one.delay_minutes), fall, verdict, *moves, one.summary,
+        _time(one.fired), one.name, one.rule, one.severity, lasting(one.delay_minutes * 60), fall, verdict, *moves, one.summary,
     ]  # fmt: skip
-
-
-def span(minutes: float) -> str:
-    """A stretch of time as people read it."""
-    return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"
 
 
 def percent(move: float | None) -> str:

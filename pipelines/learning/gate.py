@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 
 from pipelines.training.datasets import PEOPLE
@@ -98,6 +99,18 @@ class Verdict:
     def plain(self) -> dict[str, Any]:
         """As JSON takes it."""
         return asdict(self)
+
+
+def known_verdict(plain: Mapping[str, Any]) -> Verdict:
+    """The verdict that was told as `Verdict.plain`.
+
+    Raises:
+        GateError: another version of Squall told it, in another form.
+    """
+    try:
+        return msgspec.convert(plain, Verdict)
+    except msgspec.ValidationError as error:
+        raise GateError(f"the verdict is not in the form of this version of Squall: {error}") from None
 
 
 def judge(champion: Predictions, challenger: Predictions, terms: Terms = STANDARD) -> Verdict:

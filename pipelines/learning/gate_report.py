@@ -20,7 +20,7 @@ def page(verdict: Verdict) -> str:
     title = f"{verdict.challenger} against {verdict.champion}: {word}"
     reasons = "".join(f"<li>{escape(reason)}</li>" for reason in verdict.reasons)
     rows = "".join(_row(one) for one in (verdict.main, *verdict.slices))
-    small = ", ".join(f"{escape(name)} ({count})" for name, count in verdict.too_small.items()) or "none"
+    small = ", ".join(f"{escape(name)} ({count})" for name, count in sorted(verdict.too_small.items())) or "none"
     terms = verdict.terms
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style></head><body>
@@ -73,5 +73,5 @@ def _figure(verdict: Verdict) -> str:
         xaxis={"tickformat": "+.1%", "title": "challenger less champion, share right"},
         yaxis={"automargin": True},
     )
-    html: str = figure.to_html(full_html=False, include_plotlyjs=True)
+    html: str = figure.to_html(full_html=False, include_plotlyjs=True, div_id="slices")
     return html

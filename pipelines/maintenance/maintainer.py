@@ -22,10 +22,11 @@ from sqlalchemy.exc import DBAPIError
 
 from squall.db import maintenance as store
 from squall.db.lease import Lease
+from squall.durations import lasting
 from squall.embedded.groups import Reaping, end_group, how_it_ended
 from squall.embedded.state import started_at
 from squall.errors import SKIPPED
-from squall.schedule import TASKS, Outcome, Task, due_at, pause, period_to_run, span
+from squall.schedule import TASKS, Outcome, Task, due_at, pause, period_to_run
 from squall.settings import Settings
 
 SQUALL = (sys.executable, "-m", "squall")
@@ -126,7 +127,7 @@ class Maintainer:
             try:
                 self._run_due(task, afresh=afresh)
                 with self._engine.connect() as connection:
-                    again = due_at(task, store.last_run(connection, task.name), datetime.now(UTC))
+                    again = due_at(task, store.last_runs(connection).get(task.name), datetime.now(UTC))
             except DBAPIError as error:
                 self._say(f"{task.name}: the database did not take it: {str(error.orig).splitlines()[0]}")
                 again = datetime.now(UTC) + timedelta(minutes=1)
@@ -149,12 +150,12 @@ class Maintainer:
         """Run a task if it is due; returns how that ended."""
         now = datetime.now(UTC)
         with self._engine.connect() as connection:
-            last = store.last_run(connection, task.name)
+            last = store.last_runs(connection).get(task.name)
         at = due_at(task, last, now, afresh=afresh)
         waits_for_a_try = last is not None and last.outcome == "retrying"
         if at > now and (retry or not waits_for_a_try):
             if not retry:
-                self._say(f"{task.name}: done, due again in {span(at - now)}")
+                self._say(f"{task.name}: done, due again in {lasting(at - now)}")
             return None
         period = period_to_run(task, last, now)
         with self._engine.begin() as connection:
@@ -169,7 +170,7 @@ class Maintainer:
                 outcome = "retrying" if retry and pause(failures) else "failed"
         finally:
             self._note(task, period, outcome, failures, said)
-        self._say(f"{task.name}: {outcome} after {span(datetime.now(UTC) - now)}{f': {said}' if said else ''}")
+        self._say(f"{task.name}: {outcome} after {lasting(datetime.now(UTC) - now)}{f': {said}' if said else ''}")
         return outcome
 
     def _note(self, task: Task, period: datetime, outcome: Outcome, failures: int, said: str) -> None:
@@ -206,7 +207,7 @@ class Maintainer:
         if stopped_by == "stopped":
             return "stopped", ""
         if stopped_by == "limit":
-            return "failed", f"not done after {span(task.limit)}, and killed"
+            return "failed", f"not done after {lasting(task.limit)}, and killed"
         if process.returncode == 0:
             return "succeeded", ""
         return "skipped" if process.returncode == SKIPPED else "failed", said or how_it_ended(process.returncode)

@@ -80,9 +80,33 @@ def show(version: Named = "champion", namespace: Namespace = "", as_json: AsJson
     print(f"registered  {when(one.created_at)} UTC by {one.created_by}, first used {when(one.first_used_at)}")
     for name, value in one.metrics.items():
         print(f"  {name:20} {value:.4f}")
+    if one.verdict:
+        print(_judged(one))
     for each in audit:
         print(_told(each))
     _show_workers(workers)
+
+
+@app.command()
+def report(
+    version: Named = "challenger",
+    to: Annotated[Path | None, typer.Option(help="write it as a page with plots into this HTML file")] = None,
+    namespace: Namespace = "",
+    as_json: AsJson = False,
+) -> None:
+    """Print what the gate said of a version, why, and from what; `squall gate --keep` keeps it."""
+    from pipelines.learning.gate import known_verdict
+    from pipelines.learning.gate_report import page
+    from squall import registry
+    from squall.cli.reading import reading
+
+    with reading(get_settings().in_namespace(namespace)) as connection:
+        one = registry.find(connection, version)
+    if one.verdict is None:
+        raise UserError(f"the gate has not judged {one.version}, or its verdict was not kept (`squall gate --keep`)")
+    if to:
+        to.write_text(page(known_verdict(one.verdict)), encoding="utf-8")
+    print(_json(one.verdict) if as_json else _judged(one))
 
 
 @app.command()
@@ -317,6 +341,15 @@ def _told(one: "Promotion") -> str:
     return f"{when(one.at)}  {one.kind} of {one.to_version} after {one.from_version or 'none'} by {one.actor}: {one.reason}"
 
 
+def _judged(one: "Version") -> str:
+    from squall.cli.reading import when
+
+    verdict = one.verdict or {}
+    said = "passed" if verdict["promote"] else "refused"
+    reasons = "".join(f"\n  - {reason}" for reason in verdict["reasons"])
+    return f"{when(one.judged_at)}  the gate {said} it beside {verdict['champion']}:{reasons}"
+
+
 def _show_workers(workers: Sequence["Serving"]) -> None:
     from squall.cli.reading import when
 
@@ -328,7 +361,7 @@ def _show_workers(workers: Sequence["Serving"]) -> None:
 
 
 def _plain(one: "Version") -> dict[str, Any]:
-    return {name: value for name, value in asdict(one).items() if name != "manifest"}
+    return {name: value for name, value in asdict(one).items() if name not in ("manifest", "verdict")}
 
 
 def _json(value: Any) -> str:

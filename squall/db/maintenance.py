@@ -70,17 +70,16 @@ def end(connection: Connection, task: str, period: datetime, at: datetime, outco
     connection.exec_driver_sql(_PRUNE, {"task": task, "kept": KEPT})
 
 
-def last_run(connection: Connection, task: str) -> Run | None:
-    """The newest period of a task."""
-    query = f"SELECT {_COLUMNS} FROM maintenance WHERE task = %(task)s ORDER BY period DESC LIMIT 1"
-    row = connection.exec_driver_sql(query, {"task": task}).one_or_none()
-    return Run(*row) if row else None
+def last_runs(connection: Connection) -> dict[str, Run]:
+    """The newest period of each task, by its name."""
+    query = f"SELECT DISTINCT ON (task) {_COLUMNS} FROM maintenance ORDER BY task, period DESC"
+    return {row.task: Run(*row) for row in connection.exec_driver_sql(query)}
 
 
 def standings(connection: Connection, now: datetime, tasks: tuple[Task, ...] = TASKS) -> list[Standing]:
     """How each task stands."""
-    found = [(task, last_run(connection, task.name)) for task in tasks]
-    return [Standing(task, last, due_at(task, last, now)) for task, last in found]
+    runs = last_runs(connection)
+    return [Standing(task, runs.get(task.name), due_at(task, runs.get(task.name), now)) for task in tasks]
 
 
 def is_held(connection: Connection) -> bool:

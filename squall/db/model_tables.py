@@ -26,6 +26,9 @@ class ModelVersion(Base):
     metrics: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     created_at: Mapped[datetime | None]
     created_by: Mapped[str | None]
+    verdict: Mapped[dict[str, Any] | None]
+    """What the gate said of it last, as `pipelines.learning.gate.Verdict.plain`."""
+    judged_at: Mapped[datetime | None]
     __table_args__ = (Index("model_version_number", "number", unique=True),)
 
 

@@ -1,5 +1,7 @@
 """Labels, watch-lists, models: what people say, and how the pages are limited to what they own."""
 
+import json
+
 from playwright.sync_api import expect
 from sqlalchemy import Engine, text
 
@@ -103,10 +105,15 @@ def test_the_models_page_shows_the_challenger_beside_the_champion(visit: Visit, 
     """
     try:
         with world.begin() as connection:
-            connection.execute(text("INSERT INTO model_version (version, manifest) VALUES ('text-new', '{}')"))
+            connection.execute(
+                text("INSERT INTO model_version (version, manifest, verdict, judged_at) VALUES ('text-new', '{}', :said, now())"),
+                {"said": json.dumps({"promote": False, "champion": "text-9", "reasons": ["worse on <b>oil</b>"]})},
+            )
             connection.execute(text(f"INSERT INTO model_alias VALUES ('champion', {version}), ('challenger', 'text-new')"))
         panel = visit("/models").page.locator(".panel-challenger")
         expect(panel).to_contain_text("text-new has scored nothing that the champion has")
+        expect(panel.locator(".judged")).to_contain_text("The gate ▲ refused text-new beside text-9")
+        expect(panel.locator(".judged li")).to_have_text("worse on <b>oil</b>")
         with world.begin() as connection:
             connection.execute(text(said))
             connection.execute(text("INSERT INTO shadow_model VALUES ('text-new', 'w1', 'it has <b>no</b> answer')"))

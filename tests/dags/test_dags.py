@@ -31,6 +31,9 @@ from tests.dags.scene import (
 )
 from tests.text_data import write_data
 
+RETRAIN_LIMIT_S = 900
+"""A minute and a half on two free cores; they are not always free."""
+
 pytestmark = pytest.mark.skipif(not (AIRFLOW / "airflow").exists(), reason=MISSING)
 
 
@@ -53,14 +56,14 @@ def corrected(environment: dict[str, str], services: Addresses) -> Addresses:
     return services
 
 
-def probe(environment: dict[str, str], *words: str) -> Any:
+def probe(environment: dict[str, str], *words: str, limit_s: float = LIMIT_S) -> Any:
     done = subprocess.run(
         [AIRFLOW / "python", Path(__file__).with_name("probe.py"), *words],
         env=environment,
         check=False,
         capture_output=True,
         text=True,
-        timeout=LIMIT_S,
+        timeout=limit_s,
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return json.loads(done.stdout.splitlines()[-1])
@@ -162,6 +165,7 @@ def test_the_containers_start_what_airflow_knows(service: str, environment: dict
         assert not option.startswith("--") or option in help_text
 
 
+@pytest.mark.timeout(RETRAIN_LIMIT_S + 300)
 def test_a_retraining_goes_from_corrections_to_a_better_champion(
     environment: dict[str, str], corrected: Addresses, tmp_path: Path
 ) -> None:
@@ -169,7 +173,7 @@ def test_a_retraining_goes_from_corrections_to_a_better_champion(
     (data / "tfns_topic" / "classes.txt").write_text("\n".join(load_artifact(SHIPPED).labels("topic")))
     ((before,),) = query(corrected, "SELECT version FROM model_alias WHERE alias = 'champion'")
     params = {"as_of": f"{datetime.now(UTC) + timedelta(minutes=1):%Y-%m-%dT%H:%M:%S}", "epochs": 2, "learning_rate": 0.002}
-    run = probe({**environment, "SQUALL_DATA_DIR": str(data)}, "run", "retrain", json.dumps(params))
+    run = probe({**environment, "SQUALL_DATA_DIR": str(data)}, "run", "retrain", json.dumps(params), limit_s=RETRAIN_LIMIT_S)
     (report,) = Path(environment["SQUALL_HOME"]).glob("learning/runs/*/gate/gate.json")
     assert run == {"state": "success", "tasks": dict.fromkeys(run["tasks"], "success")}, report.read_text()
     assert len(run["tasks"]) == 7
@@ -177,4 +181,26 @@ def test_a_retraining_goes_from_corrections_to_a_better_champion(
     assert query(corrected, "SELECT version FROM model_alias WHERE alias = 'champion'") == [(after,)]
     assert after != before
     assert (verdict["promote"], verdict["champion"], verdict["challenger"]) == (True, before, after)
+    assert query(corrected, "SELECT version, verdict FROM model_version WHERE verdict IS NOT NULL") == [(after, verdict)]
     assert verdict["main"]["name"] == "sentiment, labels of people, fair sample"
+
+
+@pytest.mark.timeout(RETRAIN_LIMIT_S + 300)
+def test_a_challenger_that_is_no_better_is_refused_and_nothing_has_failed(
+    environment: dict[str, str], corrected: Addresses, tmp_path: Path
+) -> None:
+    data = write_data(tmp_path)
+    (data / "tfns_topic" / "classes.txt").write_text("\n".join(load_artifact(SHIPPED).labels("topic")))
+    champion = "SELECT version, since FROM model_alias WHERE alias = 'champion'"
+    before = query(corrected, champion)
+    as_of = f"{datetime.now(UTC) + timedelta(minutes=1):%Y-%m-%dT%H:%M:%S}"
+    params = {"as_of": as_of, "when": "always", "epochs": 1, "learning_rate": 1e-5}
+    conf = json.dumps(params)
+    run = probe({**environment, "SQUALL_DATA_DIR": str(data)}, "run", "retrain", conf, limit_s=RETRAIN_LIMIT_S)
+    refused = {"gate": "skipped", "promote": "skipped"}
+    assert run == {"state": "success", "tasks": {**dict.fromkeys(run["tasks"], "success"), **refused}}
+    assert query(corrected, champion) == before
+    kept = "SELECT verdict FROM model_version JOIN model_alias USING (version) WHERE alias = 'challenger'"
+    ((verdict,),) = query(corrected, kept)
+    assert not verdict["promote"]
+    assert verdict["reasons"][0].startswith("no better on sentiment")

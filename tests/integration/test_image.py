@@ -1,30 +1,36 @@
 """What no Docker engine is needed for: the image's install steps, run as they stand, and the script that makes the databases."""
 
 import os
+import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from squall.embedded import running
 from squall.settings import Settings
-from tests.compose import ROOT, lineage
+from tests.compose import ROOT, lineage, stages
 
 VARIABLES = ("PATH", "HOME", "LANG", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
+PACKAGES = ("squall", "pipelines", "streams", "models", "dashboard")
 CACHED = "--no-cache "
 """An image has no use for a cache; here it is what keeps the test short."""
 QUICK = {"UV_COMPILE_BYTECODE": "0", "UV_LINK_MODE": "hardlink"}
 """An image wants files of its own, compiled ahead; here that is most of the time, and changes nothing that is asked below."""
 
 
-def build(target: str, folder: Path, values: dict[str, str]) -> None:
+Change = Callable[[str], str]
+
+
+def build(target: str, folder: Path, values: dict[str, str], change: Change = lambda value: value) -> None:
     """Run the COPY, ENV and RUN steps of a stage and of those that it starts from, below the one that makes users.
 
     Args:
         folder: stands for the working directory.
         values: what variables of the Dockerfile hold here: folders, and what makes it quick.
+        change: takes what a RUN step runs, and returns what is run instead.
     """
     environment = {name: os.environ[name] for name in os.environ if name in VARIABLES or name.startswith(("PIP_", "UV_"))}
     for stage in lineage(target):
@@ -42,7 +48,7 @@ def build(target: str, folder: Path, values: dict[str, str]) -> None:
                     copy(ROOT / source, end)
             elif instruction == "RUN":
                 done = subprocess.run(
-                    ["sh", "-ec", value.replace(CACHED, "")],
+                    ["sh", "-ec", change(value.replace(CACHED, ""))],
                     check=False,
                     cwd=folder,
                     env=environment,
@@ -87,6 +93,29 @@ def test_the_image_has_what_the_services_start(image: Path, tmp_path: Path) -> N
     )
     unwell = run(image, "squall", "health", folder=tmp_path)
     assert (unwell.returncode, unwell.stdout) == (1, f"no worker in {tmp_path}/home/run/live\n")
+
+
+def only_looked_for(command: str) -> str:
+    """An installation that ends when all is found that it would install: wheels for the Python and the system of the image."""
+    python = stages()["python"].base.removeprefix("python:").partition("-")[0]
+    found = f"--dry-run --target /nowhere --python-version {python} --python-platform x86_64-manylinux_2_40 --only-binary :all:"
+    # Of torch's own index, from which the CPU's build comes, nothing is asked here: it may be out of reach.
+    return re.sub(r" --python \S+", f" {found}", command).replace(" --torch-backend cpu", "")
+
+
+@pytest.mark.parametrize("target", ["gpu", "training", "mlflow", "airflow"])
+def test_what_a_larger_image_installs_is_there_for_its_python_without_a_compiler(target: str, tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    values = {"TOOLS": str(tmp_path / "tools"), "VENV": str(tmp_path / "venv"), **QUICK}
+    build(f"install-{target}", tmp_path / "src", values, only_looked_for)
+
+
+def test_the_image_has_every_file_of_the_packages(image: Path) -> None:
+    (installed,) = image.parent.glob("lib/python*/site-packages")
+    files = [file for name in PACKAGES for file in (ROOT / name).rglob("*") if file.is_file() and "__pycache__" not in file.parts]
+    kept = [str(file.relative_to(ROOT)) for file in files]
+    assert len(kept) > 300
+    assert [name for name in kept if not (installed / name).is_file()] == []
 
 
 def test_postgres_makes_a_database_for_each_with_a_password_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -124,15 +124,21 @@ def test_a_retraining_begins_only_where_people_said_something_new(context: Conte
     assert build(folder / "c", "new")[0] == 0
 
 
-def test_drift_is_measured_on_weeks_under_the_version_in_use_and_kept_once_a_day(context: Context) -> None:
-    week_minutes = 7 * 24 * 60
-    items = score(context, 220 * WEEKS, every_minutes=week_minutes / 220)
+def write_weeks_of_news(context: Context) -> tuple[list[dict[str, Any]], datetime]:
+    """As many weeks as drift looks at, the last one in words of its own; returns its items, and when it ends."""
+    items = score(context, 220 * WEEKS, every_minutes=7 * 24 * 60 / 220)
     end = START + WEEKS * 7 * DAY
     with context.engine.begin() as connection:
         connection.execute(
             text("UPDATE article SET title = 'Wholly other things ' || left(md5(id), 4) WHERE event_time >= :at"),
             {"at": end - 7 * DAY},
         )
+    return items, end
+
+
+def test_drift_is_measured_on_weeks_under_the_version_in_use_and_kept_once_a_day(context: Context) -> None:
+    items, end = write_weeks_of_news(context)
+    with context.engine.begin() as connection:
         for item in items[-60:]:
             keep(connection, item, "random", "ana", Answer("neutral"))
         version = version_in_use(connection, end)
@@ -150,3 +156,23 @@ def test_drift_is_measured_on_weeks_under_the_version_in_use_and_kept_once_a_day
         assert version_in_use(connection, START) is None
     assert day == end.date()
     assert {one["name"]: one["alarm"] for one in kept}["unseen words"] is True
+
+
+@pytest.mark.usefixtures("folder")
+def test_an_alarm_is_an_incident_until_a_week_is_as_weeks_are(context: Context) -> None:
+    _, end = write_weeks_of_news(context)
+
+    def measured(as_of: datetime) -> list[tuple[str, str, str]]:
+        words = ["drift", "--as-of", f"{as_of:%Y-%m-%d}", "--namespace", "stage", "--json"]
+        assert CliRunner().invoke(app, words).exit_code == 0
+        with context.engine.begin() as connection:
+            found = connection.execute(text("SELECT rule, state, summary FROM incident"))
+            connection.execute(text("UPDATE incident SET opened_at = opened_at - interval '5 minutes'"))
+            return [tuple(row) for row in found]
+
+    assert measured(end - 7 * DAY) == []
+    for _ in range(2):
+        ((rule, state, summary),) = measured(end)
+        assert (rule, state) == ("model drift", "firing")
+        assert summary.startswith("The news has drifted: unseen words has moved by")
+    assert [one[:2] for one in measured(end - 7 * DAY)] == [("model drift", "resolved")]

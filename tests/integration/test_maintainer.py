@@ -288,3 +288,22 @@ def test_a_failing_task_is_tried_again_then_an_incident_and_a_new_start_that_wor
     start("second", "fails")
     wait_until(lambda: outcomes(context)["fails"] == ("succeeded", 0, ""), "success", LIMIT_S)
     assert incidents(context) == [("task fails", "resolved")]
+
+
+def test_who_is_told_to_leave_it_to_others_idles_and_asks_nothing_of_the_database(context: Context, folder: Path) -> None:
+    variables = {
+        "SQUALL_MAINTAIN": "false",
+        "SQUALL_HOME": str(folder),
+        "SQUALL_DATABASE__URL": "postgresql://nobody@127.0.0.1:1/no",
+    }
+    with (folder / "idle").open("wb") as log:
+        process = subprocess.Popen((*SQUALL, "maintain"), env={**os.environ, **variables}, stdout=log, stderr=log)
+    try:
+        wait_until(lambda: lines(folder / "idle", "this one idles"), "its saying so", LIMIT_S)
+        process.terminate()
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+    assert len(lines(folder / "idle", "")) == 2
+    assert lines(folder / "idle", "stopped (SIGTERM)")
+    assert outcomes(context) == {}

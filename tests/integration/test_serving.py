@@ -10,14 +10,16 @@ from typing import Any
 import pytest
 from alembic import command
 from sqlalchemy import text
+from typer.testing import CliRunner
 
 from models.artifact import SHIPPED, ArtifactError, load_artifact
 from models.engine import Engine
 from models.first import ensure_champion
 from squall import registry
+from squall.cli import app
 from squall.db import migrate
 from squall.db.engine import make_engine
-from squall.errors import UsageError, UserError
+from squall.errors import SKIPPED, UsageError, UserError
 from squall.registry import RegistryError, Version
 from streams import serving
 from streams.runtime import Context
@@ -25,6 +27,7 @@ from streams.scoring import Scoring
 from streams.serving import Serving
 from tests.artifacts import Squall, models_command, recalibrated
 from tests.integration.stage import START, StandIn, empty, mention, messages, stage, store_decisions
+from tests.unit.test_gate import predictions
 
 NAMESPACE = "serving"
 
@@ -250,6 +253,38 @@ def test_commands_register_compare_promote_and_go_back(context: Context, squall:
         squall("show", "b")
     with pytest.raises(ArtifactError, match="no model in"):
         squall("register", str(tmp_path / "nothing"))
+
+
+def test_what_the_gate_said_is_kept_with_the_version(context: Context, squall: Squall, tmp_path: Path) -> None:
+    for name, model, right in (("one", "a", True), ("other", "b", False)):
+        (tmp_path / name).mkdir()
+        rows = predictions(model, [right] * 120)["people"]
+        (tmp_path / name / "people.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    words = [
+        "gate",
+        "--champion",
+        str(tmp_path / "one"),
+        "--challenger",
+        str(tmp_path / "other"),
+        "--out",
+        str(tmp_path / "gate"),
+    ]
+    words += ["--keep", "--namespace", NAMESPACE]
+    unknown = CliRunner().invoke(app, words)
+    assert isinstance(unknown.exception, RegistryError)
+    assert "b is not registered" in str(unknown.exception)
+    with context.engine.begin() as connection:
+        register(connection, "b")
+    with pytest.raises(UserError, match="the gate has not judged b"):
+        squall("report", "b")
+    assert CliRunner().invoke(app, words).exit_code == SKIPPED
+    for told in (squall("report", "b", "--to", str(tmp_path / "page.html")), squall("show", "b")):
+        assert "the gate refused it beside a:" in told
+        assert "no better on sentiment" in told
+    assert (tmp_path / "page.html").read_text() == (tmp_path / "gate" / "gate.html").read_text()
+    assert json.loads(squall("report", "b", "--json")) == json.loads((tmp_path / "gate" / "gate.json").read_text())
+    with context.engine.connect() as connection:
+        assert registry.find(connection, "a").verdict is None
 
 
 def test_scores_that_stand_are_kept_by_the_migration_and_its_way_back(module_context: Context) -> None:

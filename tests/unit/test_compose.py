@@ -178,10 +178,24 @@ def test_nothing_that_is_scaled_has_a_fixed_name_or_port_or_writes_to_a_volume()
     assert all(volume.endswith(":ro") for volume in SERVICES["worker"]["volumes"])
 
 
-@pytest.mark.parametrize("service", ["migrate", "worker", "worker-gpu", "maintain", "airflow-scheduler"])
+@pytest.mark.parametrize("service", ["migrate", "worker", "worker-gpu", "maintain", "dashboard", "airflow-scheduler"])
 def test_who_registers_models_and_who_serves_them_have_one_store(service: str) -> None:
     store = SERVICES[service]["environment"]["SQUALL_MODEL__STORE"]
     assert [volume.split(":")[:2] for volume in SERVICES[service]["volumes"] if store in volume] == [["models", store]]
+
+
+def test_what_makes_models_tells_the_mlflow_that_runs_beside_it() -> None:
+    tells = {name for name, service in SERVICES.items() if "SQUALL_MLFLOW__TRACKING_URI" in service["environment"]}
+    assert tells == {name for name in SERVICES if name.startswith("airflow-")}
+    address = SERVICES["airflow-scheduler"]["environment"]["SQUALL_MLFLOW__TRACKING_URI"]
+    started = " ".join(SERVICES["mlflow"]["command"])
+    port = re.search(r"--port (\d+)", started)
+    assert port
+    assert address == f"http://mlflow:{port[1]}"
+    hosts = re.search(r"--allowed-hosts (\S+)", started)
+    assert hosts
+    assert address.removeprefix("http://") in hosts[1].split(",")
+    assert SERVICES["airflow-scheduler"]["profiles"] == SERVICES["mlflow"]["profiles"]
 
 
 def test_every_secret_is_made_and_none_has_a_default(secrets: Path) -> None:

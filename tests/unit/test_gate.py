@@ -1,5 +1,6 @@
 """The gate: what is promoted, what is refused, and how often by accident."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from pipelines.learning.gate import GateError, Terms, Verdict, bootstrap, holm, judge
+from pipelines.learning.gate import GateError, Terms, Verdict, bootstrap, holm, judge, known_verdict
 from pipelines.learning.gate_report import page
 from squall.cli import app
 from squall.errors import UsageError
@@ -161,6 +162,13 @@ def test_equals_are_promoted_by_accident_no_more_often_than_the_interval_says() 
         champion, challenger = rng.random((2, 300)) < 0.8
         promoted += judge(predictions("old", champion), predictions("new", challenger), Terms(draws=400)).promote
     assert promoted <= 12
+
+
+def test_a_verdict_is_known_again_from_what_was_told_of_it() -> None:
+    verdict = judged([True] * 200, [False] * 200)
+    assert known_verdict(json.loads(json.dumps(verdict.plain()))) == verdict
+    with pytest.raises(GateError, match="form of this version"):
+        known_verdict({"promote": True})
 
 
 def test_folders_without_predictions_are_named_in_one_line(tmp_path: Path) -> None:
