@@ -117,7 +117,7 @@ class SourceRow:
 
     @property
     def asked(self) -> bool:
-        """It is polled; the others are named by items of a file or a replay."""
+        """It is polled; the others are named by items of requests, a file or a replay."""
         return self.last_ok_at is not None or self.failed
 
 
@@ -247,9 +247,10 @@ def outbox(reader: Reader) -> list[OutboxRow]:
 def sources(reader: Reader, most: int = 200) -> list[SourceRow]:
     """The sources, those in trouble first."""
     sql = """
-    SELECT name, kind, items, last_item_at, last_ok_at, last_error, last_error_at, kind = 'feed' AND EXISTS (
+    SELECT name, kind, items, last_item_at, last_ok_at, last_error, last_error_at, EXISTS (
              SELECT FROM incident i WHERE i.rule_version = 'operational' AND i.state IN ('firing', 'acknowledged')
-             AND i.rule = 'source ' || regexp_replace(lower(substring(s.address FROM '://([^/:?#]+)')), '^www[.]', '')) AS silent
+             AND i.inputs ->> 'kind' = s.kind AND i.rule = 'source ' || CASE s.kind WHEN 'feed'
+               THEN regexp_replace(lower(substring(s.address FROM '://([^/:?#]+)')), '^www[.]', '') ELSE s.name END) AS silent
     FROM source s
     ORDER BY (last_error_at IS NOT NULL AND (last_ok_at IS NULL OR last_error_at > last_ok_at)) DESC, silent DESC, name
     LIMIT :most
