@@ -108,11 +108,32 @@ def test_rules_are_checked_tried_applied_and_shown(squall: Squall, tmp_path: Pat
     assert squall("rules", "test", "company:boeing", "excess=0", "stories=2", "--rules", str(own), live=True) == "surge: fires\n"
     found = json.loads(squall("rules", "test", "market", "excess=-2", "--rules", str(own), "--json", live=True))
     assert found == [
-        {"rule": "surge", "holds": False, "failing": ["does not watch market", "stories ≥ 2"], "calm": True, "for": 0}
+        {
+            "rule": "surge",
+            "holds": False,
+            "watches": False,
+            "watchlist": None,
+            "failing": ["excess ≥ 0", "stories ≥ 2"],
+            "calm": True,
+            "for": 0,
+        }
     ]
+    said = squall("rules", "test", "market", "excess=0.4", "share_up=1", "stories=15", live=True)
+    assert "market-surge: does not fire, wants companies ≥ 8\n" in said
+    assert "negative-surge: does not watch market\n" in said
+    assert "market-surge: fires\n" in squall(
+        "rules", "test", "market", "excess=1", "share_up=1", "stories=15", "companies=8", live=True
+    )
+    own.write_text(RULES.replace("    min_stories", "    min_mentions: 9\n    min_stories"))
+    tried = squall("rules", "test", "company:ibm", "excess=0", "stories=2", "mentions=8", "--rules", str(own), live=True)
+    assert tried == "surge: does not fire, wants mentions ≥ 9\n"
+    tried = squall("rules", "test", "company:ibm", "excess=0", "stories=2", "mentions=9", "--rules", str(own), live=True)
+    assert tried == "surge: fires, if watch-list mine says so\n"
+    assert "does not watch market" in squall("rules", "test", "market", "excess=0", "--rules", str(own), live=True)
     with pytest.raises(UserError, match="no metric 'gloom'"):
         squall("rules", "test", "market", "gloom=1", live=True)
 
+    own.write_text(RULES.replace(", watchlist: mine", ""))
     assert squall("rules", "apply", str(own)) == ("1 rules are good: surge\nin force from 2015-03-02 00:01 UTC of event time\n")
     assert "name: surge" in squall("rules", "show")
     assert "2015-03-02 00:01" in squall("rules", "show", "--history")
