@@ -1,4 +1,4 @@
-"""What was known around an incident when it fired: the price, who else was in its stories, and past ones like it."""
+"""What was known around an incident when it fired: price and chart, who else was in its stories, and past ones like it."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -15,9 +15,14 @@ from dashboard.scopes import Names
 AFTER = (("1h", "1 h"), ("1d", "1 day"), ("5d", "5 days"))
 
 
-def around_panel(context: Mapping[str, Any], names: Names) -> list[Any]:
-    """The panel; none for an incident that has not fired, or had nothing around it."""
-    parts = [*_price(context.get("price")), *_risk(context), *_others(context.get("others") or ())]
+def around_panel(context: Mapping[str, Any], names: Names, words: tuple[str, str] | None = None) -> list[Any]:
+    """The panel; none for an incident that has not fired, or had nothing around it.
+
+    Args:
+        words: what its chart shows, in a sentence, and the model that says so.
+    """
+    parts = [*_price(context.get("price")), *_chart(context.get("chart"), words), *_risk(context)]
+    parts += _others(context.get("others") or ())
     parts += _similar(context.get("similar") or (), names)
     return [panel("Around it", parts, name="context", note="as it was when it fired")] if parts else []
 
@@ -28,6 +33,15 @@ def _price(price: Mapping[str, Any] | None) -> list[Any]:
     moved = "" if price["change"] is None else f", {formats.move(price['change'])} on the bar before"
     known = marks.moment(datetime.fromisoformat(price["known_at"]))
     return [_line("Price then", [html.Span(f"{price['close']:,.2f}{moved}", className="num"), ", known ", known])]
+
+
+def _chart(chart: Mapping[str, Any] | None, words: tuple[str, str] | None) -> list[Any]:
+    if not chart:
+        return []
+    image = html.Img(src=f"/squall/chart/{chart['id']}", alt="The newest chart that had come by then", className="received")
+    told = [html.P(words[0], title=f"as read by {words[1]}", className="note")] if words else []
+    end = marks.moment(datetime.fromisoformat(chart["end"]))
+    return [_line("Chart then", [html.Div(["up to ", end]), image, *told])]
 
 
 def _risk(context: Mapping[str, Any]) -> list[Any]:

@@ -14,6 +14,7 @@ from dashboard.clientside import attributes, clientside
 from dashboard.components import marks
 from dashboard.components.acts import act_bar, act_modal, act_words, standing
 from dashboard.components.around import around_panel
+from dashboard.components.chart_words import chart_words
 from dashboard.components.incidents import evidence_list, inputs_table, timeline, waits
 from dashboard.components.news import TALL, grid_options
 from dashboard.components.panels import empty, page, panel
@@ -252,7 +253,7 @@ def _detail(context: Context, chosen: str) -> Any:
     if row is None:
         return empty("This incident is not in the database.", dcc.Link("See all incidents", href="/incidents"))
     names = context.reader.names()
-    events = context.reader.events(row.id)
+    events, around = context.reader.events(row.id), context.reader.around(row.id)
     then = "fired" if row.fired_at else "opened"
     facts = [
         ("Surprise / alarm line", marks.surprise(row)),
@@ -287,6 +288,6 @@ def _detail(context: Context, chosen: str) -> Any:
             name="inputs",
             note="frozen then",
         ),
-        *around_panel(context.reader.around(row.id), names),
+        *around_panel(around, names, chart_words(context.reader, around["chart"]["id"]) if around.get("chart") else None),
         panel("Timeline", timeline(events), name="timeline", note="event time"),
     ]
