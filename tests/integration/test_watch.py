@@ -317,6 +317,30 @@ def test_a_mood_that_falls_before_the_price_does_is_an_incident_of_a_rule_that_s
     assert decided(context) == whole
 
 
+RISKY = """
+rules:
+  - name: risky
+    when:
+      - { metric: stories, above: 3 }
+      - { metric: impact, above: 0.5, resolve: 0.4 }
+    min_stories: 3
+    keep_firing_for: 0
+"""
+
+
+@pytest.mark.parametrize(("impact", "fires"), [("700000", True), ("300000", False), ("NULL", False)])
+def test_a_rule_can_go_by_how_likely_a_fall_is(context: Context, impact: str, fires: bool) -> None:
+    with context.engine.begin() as connection:
+        apply_rules(connection, RISKY, "test", "test")
+    score(context, burst())
+    shares = '{"text": 0, "price": 100000, "chart": null}'
+    with context.engine.begin() as connection:
+        connection.execute(text(f"UPDATE score SET impact = {impact}, impact_shares = :shares"), {"shares": shares})
+    close(context, 100)
+    found = rows(context, "SELECT rule, inputs FROM incident WHERE fired_at IS NOT NULL AND scope = 'company:boeing'")
+    assert [(row["rule"], row["inputs"]["impact"]) for row in found] == ([("risky", 0.7)] if fires else [])
+
+
 # --- delivery ---
 
 
