@@ -18,7 +18,7 @@ from squall.settings import DetectionSettings
 
 RECENT = 2_000
 """Scores that latencies are taken from: the newest."""
-HOUR = timedelta(hours=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 KEPT = timedelta(days=7)
 SHOWN_LETTERS = 20
 
@@ -128,6 +128,12 @@ _REASON = "regexp_replace(regexp_replace(error, '[''\"][^''\"]*[''\"]', '…', '
 def last_hour(reader: Reader, now: datetime | None) -> int:
     """Scored mentions of the hour of event time before the clock; 0 before it runs."""
     return reader.mentions(MARKET, now - HOUR, now) if now else 0
+
+
+def late(reader: Reader, now: datetime | None) -> int:
+    """Mentions of the day of event time before the clock that came after their minute had been decided."""
+    sql = "SELECT coalesce(sum(mentions), 0) AS n FROM mood WHERE scope = :market AND late AND minute > :since AND minute <= :now"
+    return int(reader.dicts(sql, market=MARKET, since=now - DAY, now=now)[0]["n"]) if now else 0
 
 
 def latency(reader: Reader) -> Latency:

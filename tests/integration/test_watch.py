@@ -8,6 +8,8 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
+from dashboard.queries import Reader
+from dashboard.reads.pipeline import late
 from squall.db.rules import apply_rules
 from squall.records import Alert, Mention, Tick, decode
 from squall.settings import DetectionSettings, NotifySettings, StreamSettings
@@ -151,6 +153,8 @@ def test_what_came_too_late_moves_no_decision(context: Context) -> None:
     close(context, 120)
     assert rows(context, "SELECT DISTINCT late FROM mood") == [{"late": True}]
     assert rows(context, "SELECT * FROM incident") == []
+    reader = Reader(context.engine, replay=True)
+    assert [late(reader, START + hours * timedelta(hours=1)) for hours in (2, 23, 26)] == [len(burst()), len(burst()), 0]
 
 
 def test_what_lies_in_the_future_moves_no_watermark(context: Context) -> None:
