@@ -10,6 +10,9 @@ from sqlalchemy import text
 from typer.testing import CliRunner
 
 from squall.cli import app
+from squall.db import migrate
+from squall.db.engine import make_engine
+from squall.db.rules import apply_rules, borrow_lists, read_lists
 from squall.errors import UserError
 from squall.records import Alert, encode
 from squall.settings import get_settings
@@ -162,6 +165,24 @@ def test_watch_lists_are_made_imported_shown_and_guarded(squall: Squall, tmp_pat
         squall("watchlists", "remove", "mine")
     squall("watchlists", "remove", "mine", "ibm")
     assert squall("watchlists", "show", "mine") == ""
+
+
+def test_a_backtest_takes_over_the_watch_lists_that_its_rules_name(squall: Squall, context: Context) -> None:
+    squall("watchlists", "add", "mine", "BA=2", "ibm")
+    squall("watchlists", "add", "other", "ibm")
+    trial = context.settings.in_namespace("trial")
+    engine = make_engine(trial, context.engine.url.render_as_string(hide_password=False))
+    migrate.upgrade(engine, trial, START, START + timedelta(days=1))
+    try:
+        with engine.begin() as connection:
+            connection.execute(text("INSERT INTO company VALUES ('boeing', 'Boeing', 'industrials', 'US')"))
+            for live in ("squall_nowhere", context.settings.pg_schema, context.settings.pg_schema):
+                borrow_lists(connection, RULES, "mine.yml", live)
+            assert read_lists(connection) == {"mine": {"boeing": 2.0}}
+            assert apply_rules(connection, RULES, "mine.yml", "backtest").year == 1970
+    finally:
+        migrate.drop(engine, trial)
+        engine.dispose()
 
 
 def test_alerts_are_listed_acknowledged_and_silenced(squall: Squall, context: Context) -> None:
