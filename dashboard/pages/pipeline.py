@@ -188,7 +188,7 @@ def _live(context: Context, now: datetime | None) -> tuple[Any, ...]:
         (
             "Late in the last day",
             formats.count(reads.late(reader, now)),
-            "Mentions of event time that came after their minute had been decided: they moved no decision",
+            "Mentions of the last 24 hours that came after their minute had been decided: in the mood, and in no decision",
         ),
         (
             "Latency, 95th percentile",
