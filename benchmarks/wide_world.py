@@ -63,9 +63,9 @@ INSERT INTO score (mention_id, model_version, event_time, revision, decision, ne
 SELECT 'm' || n, 'bench', at, 1, 1, negative, 1000000 - negative - positive, positive, topic, '{}', '{}', company_id, sector,
        1000000, 1000000, undiluted, weight, false, false FROM made
 """,
-    *(_MOOD.format(table=table, unit=unit, key=key, late=late) for table, unit, key, late in _MOODS),
-    "DROP TABLE made",
 )
+_MOOD_STATEMENTS = tuple(_MOOD.format(table=table, unit=unit, key=key, late=late) for table, unit, key, late in _MOODS)
+_DONE = "DROP TABLE made"
 _INCIDENTS = """
 INSERT INTO incident (id, rule, rule_version, scope, company_id, state, severity, opened_at, fired_at, resolved_at, updated_at,
                       surprise, peak_surprise, threshold, summary, inputs, evidence)
@@ -107,15 +107,19 @@ def start(engine: Engine, settings: Settings, days: int) -> None:
         connection.execute(text("INSERT INTO watermark VALUES (0, 0, :now)"), {"now": NOW})
 
 
-def fill(engine: Engine, first: int, last: int) -> None:
-    """Write mentions number `first` to `last`, spread over the days that so many take, before those that are there already."""
-    begin, span = NOW - timedelta(days=(first - 1) / A_DAY), timedelta(days=(last - first + 1) / A_DAY)
+def fill(engine: Engine, first: int, last: int, *, a_day: int = A_DAY, mood: bool = True) -> None:
+    """Write mentions number `first` to `last`, spread over the days that so many take, before those that are there already.
+
+    Args:
+        mood: also write the mood that pages show; decisions do without.
+    """
+    begin, span = NOW - timedelta(days=(first - 1) / a_day), timedelta(days=(last - first + 1) / a_day)
     values = {"sectors": SECTORS, "topics": TOPICS, "each": TOPICS_EACH, "companies": COMPANIES}
     with engine.begin() as connection:
         for setting in ("synchronous_commit = off", "work_mem = '256MB'", "statement_timeout = 0"):
             connection.execute(text(f"SET LOCAL {setting}"))
         connection.execute(text(_ROWS), {**values, "now": begin, "span": span, "first": first, "last": last})
-        for statement in _STATEMENTS:
+        for statement in (*_STATEMENTS, *(_MOOD_STATEMENTS if mood else ()), _DONE):
             connection.execute(text(statement))
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("SET statement_timeout = 0")
@@ -128,7 +132,7 @@ def land(engine: Engine, number: int) -> None:
     at, key = NOW + timedelta(seconds=number + 1), 10**9 + int(datetime.now(UTC).timestamp() * 1000)
     with engine.begin() as connection:
         connection.execute(text(_ROWS), {**values, "now": at, "span": timedelta(0), "first": key, "last": key})
-        for statement in _STATEMENTS:
+        for statement in (*_STATEMENTS, *_MOOD_STATEMENTS, _DONE):
             connection.execute(text(statement))
 
 

@@ -41,7 +41,7 @@ ABOUT = {
     "notifications_given_up": "Of the last 7 days, not delivered at the last attempt",
     "notifications_oldest_timestamp_seconds": "When the oldest notification that waits was written; absent: none waits",
     "incidents_open": "Incidents that are not resolved; kind system: of Squall itself, as a feed that fell silent",
-    "sources": "silent: answers, and brings nothing when it mostly does; unasked: named by items of a file or a replay",
+    "sources": "silent: brings nothing when it mostly does; unasked: named by items of requests, a file or a replay",
     "source_items": "Items that the sources which are polled have brought",
     "source_answer_timestamp_seconds": "When a source of this kind answered last",
     "workers": "On the dashboard's machine, by what they say of themselves; absent: none runs there",

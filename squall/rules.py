@@ -17,7 +17,7 @@ from squall.scopes import Kind, parse_scope
 
 Metric = Literal[
     "surprise", "excess", "share_up", "volume_excess", "negative_share", "past_share", "stories", "mentions", "mass", "lift",
-    "silence", "mood_change", "topic_change", "price_move", "divergence", "confirmed",
+    "silence", "mood_change", "topic_change", "price_move", "divergence", "confirmed", "impact",
 ]  # fmt: skip
 METRICS: dict[Metric, str] = {
     "surprise": "log10 of the evidence that negative weight is up",
@@ -36,8 +36,9 @@ METRICS: dict[Metric, str] = {
     "price_move": "move of a company's price in 24 hours, in standard deviations of its daily moves",
     "divergence": "1 where mood_change is -2 or less and price_move within 1 either way, else 0",
     "confirmed": "1 where mood_change and price_move are both -2 or less, else 0",
+    "impact": "mean probability that the price falls over the next day, by the negative stories of the last 24 hours, 0 to 1",
 }
-GAUGED: frozenset[Metric] = frozenset(("mood_change", "topic_change", "price_move", "divergence", "confirmed"))
+GAUGED: frozenset[Metric] = frozenset(("mood_change", "topic_change", "price_move", "divergence", "confirmed", "impact"))
 """Those that are worked out only for rules that name them, where what else they say holds."""
 Severity = Literal["critical", "high", "medium", "info"]
 GroupLabel = Literal["rule", "severity", "sector", "scope"]

@@ -102,7 +102,9 @@ class StreamSettings(Section):
     retention_days: int = Field(1095, ge=31, description="older items are refused, older partitions dropped")
     text_retention_days: int = Field(365, ge=31, description="texts of older articles are emptied, their scores kept")
     stall_s: int = Field(120, ge=10, description="a worker with lag and no progress for so long is restarted")
-    source_budget: float = Field(0.1, gt=0, le=100, description="false incidents a day that silent feeds may open, all together")
+    source_budget: float = Field(
+        0.1, gt=0, le=100, description="false incidents a day that silent sources may open, all together"
+    )
 
 
 class StorySettings(Section):

@@ -1,6 +1,6 @@
 """What stands beside an incident's evidence, as known when it fired: price and chart, who else is hit, similar incidents."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from models.chart_reader import UNREADABLE, chart_words
 from squall.db.prices import moves_after, price_at
 from squall.scopes import parse_scope
+from streams.logic.metrics import mean_by_weight
 from streams.logic.similar import LEAST, likeness, words_of
 
 OTHERS = 5
@@ -81,16 +82,9 @@ def _impact(evidence: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         return {"impact": None, "modalities": None}
     names = said[0]["impact_shares"]
     return {
-        "impact": _mean((story["impact"], story["weight"]) for story in said),
-        "modalities": {name: _mean((story["impact_shares"][name], story["weight"]) for story in said) for name in names},
+        "impact": mean_by_weight((story["impact"], story["weight"]) for story in said),
+        "modalities": {name: mean_by_weight((story["impact_shares"][name], story["weight"]) for story in said) for name in names},
     }
-
-
-def _mean(values: Iterable[tuple[float | None, float]]) -> float | None:
-    """Mean by weight of the values that there are, to 4 digits."""
-    known = [(value, weight) for value, weight in values if value is not None]
-    whole = sum(weight for _, weight in known)
-    return round(sum(value * weight for value, weight in known) / whole, 4) if whole else None
 
 
 def _others(

@@ -11,15 +11,17 @@ from squall.db.calibrations import lines_at, next_lines
 from squall.db.minutes import MINUTE, NEVER, epochs_from, read_cursor, stop_writers, version_at
 from squall.db.rules import InForce, begin_rules, next_change, rules_at
 from squall.errors import UserError
+from squall.rules import RuleSet
 from squall.scopes import Kind
 from streams import detector_store, incident_store
 from streams import watch_store as store
 from streams.evidence_store import read_stories
 from streams.incident_writer import IncidentWriter
 from streams.logic.detection import Arrival
-from streams.logic.incident_types import Evidence, Gauge, at_minute, minute_number
+from streams.logic.expectation import DAY
+from streams.logic.incident_types import Evidence, Gauge, Stories, at_minute, minute_number
 from streams.logic.incidents import Watch
-from streams.logic.metrics import confirmed, divergence
+from streams.logic.metrics import confirmed, divergence, mean_by_weight
 from streams.logic.surge_detector import SurgeDetector
 from streams.price_moves import PriceMoves
 from streams.runtime import Context, Parts, Periodic, Send
@@ -133,7 +135,7 @@ class Watcher:
                 return read_stories(connection, scope, at_minute(minute) + MINUTE, window * MINUTE)
 
             prices = PriceMoves(connection, cursor, until, {scope for arrived in arrivals.values() for scope in arrived})
-            steps += watch.run(arrivals, minute_number(until), stories, self._gauge(prices))
+            steps += watch.run(arrivals, minute_number(until), stories, self._gauge(rules.rules, prices, stories))
             if steps:
                 IncidentWriter(connection, self._settings, rules, sectors).write(steps)
             detector_store.add_decided(connection, arrivals)
@@ -142,8 +144,12 @@ class Watcher:
         self._at, self._stored = until, stored
         return until < closed
 
-    def _gauge(self, prices: PriceMoves) -> Gauge:
+    def _gauge(self, rules: RuleSet, prices: PriceMoves, stories: Stories) -> Gauge:
         moods = self._detector.moods
+        asks_impact = any(condition.metric == "impact" for rule in rules.rules for condition in rule.when)
+
+        def impact(scope: str, minute: int) -> float | None:
+            return mean_by_weight((story.impact, story.weight) for story in stories(scope, minute, DAY))
 
         def gauge(scope: str, minute: int) -> Mapping[str, float | None]:
             mood, price = moods.mood_change(scope, minute), prices.move(scope, minute)
@@ -153,6 +159,7 @@ class Watcher:
                 "price_move": price,
                 "divergence": divergence(mood, price),
                 "confirmed": confirmed(mood, price),
+                "impact": impact(scope, minute) if asks_impact else None,
             }
 
         return gauge

@@ -1,6 +1,6 @@
-"""What was known around an incident when it fired: the price, who else was in its stories, and past ones like it."""
+"""What was known around an incident when it fired: price and chart, who else was in its stories, and past ones like it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,10 +15,14 @@ from dashboard.scopes import Names
 AFTER = (("1h", "1 h"), ("1d", "1 day"), ("5d", "5 days"))
 
 
-def around_panel(context: Mapping[str, Any], names: Names) -> list[Any]:
-    """The panel; none for an incident that has not fired, or had nothing around it."""
+def around_panel(context: Mapping[str, Any], names: Names, nearest: Sequence[Mapping[str, Any]] = ()) -> list[Any]:
+    """The panel; none for an incident that has not fired, or had nothing around it.
+
+    Args:
+        nearest: past incidents that mean the same, in place of those with the same words.
+    """
     parts = [*_price(context.get("price")), *_chart(context.get("chart")), *_risk(context), *_others(context.get("others") or ())]
-    parts += _similar(context.get("similar") or (), names)
+    parts += _similar(nearest or context.get("similar") or (), names)
     return [panel("Around it", parts, name="context", note="as it was when it fired")] if parts else []
 
 
@@ -31,9 +35,12 @@ def _price(price: Mapping[str, Any] | None) -> list[Any]:
 
 
 def _chart(chart: Mapping[str, Any] | None) -> list[Any]:
-    if not chart or not chart.get("words"):
+    if not chart:
         return []
-    return [_line("Chart then", [chart["words"], " Up to ", marks.moment(datetime.fromisoformat(chart["end"])), "."])]
+    image = html.Img(src=f"/squall/chart/{chart['id']}", alt="The newest chart that had come by then", className="received")
+    told = [html.P(chart["words"], className="note")] if chart.get("words") else []
+    end = marks.moment(datetime.fromisoformat(chart["end"]))
+    return [_line("Chart then", [html.Div(["up to ", end]), image, *told])]
 
 
 def _risk(context: Mapping[str, Any]) -> list[Any]:
@@ -70,13 +77,18 @@ def _similar(similar: Any, names: Names) -> list[Any]:
         html.Li(
             [
                 dcc.Link([names.scope(one["scope"]), " ", marks.moment(datetime.fromisoformat(one["fired_at"]))], href=_at(one)),
-                html.Span(f" {round(100 * one['likeness'])} % of its words; ", className="second"),
+                html.Span(f" {_likeness(one)}; ", className="second"),
                 html.Span(_moved(one.get("after")), className="num"),
             ]
         )
         for one in similar
     ]
     return [_line("Like it before", html.Ul(rows, className="says"))] if rows else []
+
+
+def _likeness(one: Mapping[str, Any]) -> str:
+    """How alike it is: by the meaning of its stories, or by their words, as frozen."""
+    return f"closeness {one['closeness']:.2f}" if "closeness" in one else f"{round(100 * one['likeness'])} % of its words"
 
 
 def _at(one: Mapping[str, Any]) -> str:

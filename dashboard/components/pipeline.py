@@ -98,20 +98,20 @@ def outbox_table(rows: Sequence[OutboxRow]) -> Any:
 
 
 def sources_table(rows: Sequence[SourceRow], *, brief: bool = False) -> Any:
-    """Sources with their health; those that nobody asks, as their items come from a file or a replay, by name alone.
+    """Sources with their health; those that nobody asks, as their items are sent or come from a file, by name alone.
 
     Args:
         brief: without what is not asked first.
     """
     if not rows:
         return empty("No source is known yet.", ["Read a feed: ", code("squall ingest feeds https://example.com/business.rss")])
-    asked = [row for row in rows if row.asked]
-    names = formats.listed([row.name for row in rows if row not in asked], 12)
-    others = html.P(["Named by items of a file or a replay: ", html.Span(names, className="second")]) if names else None
-    return html.Div([_asked(asked, brief) if asked else None, others])
+    shown = [row for row in rows if row.asked or row.silent]
+    names = formats.listed([row.name for row in rows if row not in shown], 12)
+    others = html.P(["Named by items of requests, a file or a replay: ", html.Span(names, className="second")]) if names else None
+    return html.Div([_shown(shown, brief) if shown else None, others])
 
 
-def _asked(rows: Sequence[SourceRow], brief: bool) -> Any:
+def _shown(rows: Sequence[SourceRow], brief: bool) -> Any:
     first: list[Head] = ["Source", "State", ("Last item", "How long ago, of event time")]
     rest: list[Head] = ["Kind", ">Items", ("Last answer", "How long ago")]
     return table(
@@ -133,7 +133,9 @@ def _source_state(row: SourceRow) -> Any:
         return html.Span(
             ["▲ ", row.last_error or "failed", " ", marks.moment(row.last_error_at, "wall"), " ago"], className="trouble"
         )
-    return html.Span("▲ Answers, and is silent", className="trouble") if row.silent else "Answers"
+    if row.silent:
+        return html.Span("▲ Answers, and is silent" if row.asked else "▲ Silent", className="trouble")
+    return "Answers"
 
 
 def letters_table(rows: Sequence[Letter]) -> Any:

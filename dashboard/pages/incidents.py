@@ -18,6 +18,7 @@ from dashboard.components.incidents import evidence_list, inputs_table, timeline
 from dashboard.components.news import TALL, grid_options
 from dashboard.components.panels import empty, page, panel
 from dashboard.context import Context, asked, limit_to, may, viewer
+from dashboard.reads.neighbours import nearest_before
 from dashboard.rows import IncidentRow
 from dashboard.scopes import Names
 from dashboard.theme import GLYPHS, SEVERITIES, STATES
@@ -253,6 +254,7 @@ def _detail(context: Context, chosen: str) -> Any:
         return empty("This incident is not in the database.", dcc.Link("See all incidents", href="/incidents"))
     names = context.reader.names()
     events = context.reader.events(row.id)
+    nearest = nearest_before(context.reader, row.id, row.fired_at) if row.fired_at else ()
     then = "fired" if row.fired_at else "opened"
     facts = [
         ("Surprise / alarm line", marks.surprise(row)),
@@ -287,6 +289,6 @@ def _detail(context: Context, chosen: str) -> Any:
             name="inputs",
             note="frozen then",
         ),
-        *around_panel(context.reader.around(row.id), names),
+        *around_panel(context.reader.around(row.id), names, nearest),
         panel("Timeline", timeline(events), name="timeline", note="event time"),
     ]

@@ -179,12 +179,17 @@ def _live(context: Context, now: datetime | None) -> tuple[Any, ...]:
     workers = read_workers(context.namespace)
     waiting = reads.outbox(reader)
     speaking = reads.sources(reader)
-    late = reads.troubled(speaking)
+    troubled = reads.troubled(speaking)
     figures = [
         (
             "Mentions in the last hour",
             formats.count(reads.last_hour(reader, now)),
             "Of event time; each company that an article names counts",
+        ),
+        (
+            "Late in the last day",
+            formats.count(reads.late(reader, now)),
+            "Mentions of the last 24 hours that came after their minute had been decided: in the mood, and in no decision",
         ),
         (
             "Latency, 95th percentile",
@@ -200,7 +205,7 @@ def _live(context: Context, now: datetime | None) -> tuple[Any, ...]:
         ("Dead letters", formats.count(reads.dead_letters(reader)), "Of the last 7 days, not sent again"),
         (
             "Sources in trouble",
-            f"{len(late)} of {len(speaking)}",
+            f"{len(troubled)} of {len(speaking)}",
             "Whose last attempt failed, or that are silent",
         ),
     ]

@@ -18,7 +18,7 @@ from squall.settings import DetectionSettings
 
 RECENT = 2_000
 """Scores that latencies are taken from: the newest."""
-HOUR = timedelta(hours=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 KEPT = timedelta(days=7)
 SHOWN_LETTERS = 20
 
@@ -117,7 +117,7 @@ class SourceRow:
 
     @property
     def asked(self) -> bool:
-        """It is polled; the others are named by items of a file or a replay."""
+        """It is polled; the others are named by items of requests, a file or a replay."""
         return self.last_ok_at is not None or self.failed
 
 
@@ -128,6 +128,12 @@ _REASON = "regexp_replace(regexp_replace(error, '[''\"][^''\"]*[''\"]', '…', '
 def last_hour(reader: Reader, now: datetime | None) -> int:
     """Scored mentions of the hour of event time before the clock; 0 before it runs."""
     return reader.mentions(MARKET, now - HOUR, now) if now else 0
+
+
+def late(reader: Reader, now: datetime | None) -> int:
+    """Mentions of the day of event time before the clock that came after their minute had been decided."""
+    sql = "SELECT coalesce(sum(mentions), 0) AS n FROM mood WHERE scope = :market AND late AND minute > :since AND minute <= :now"
+    return int(reader.dicts(sql, market=MARKET, since=now - DAY, now=now)[0]["n"]) if now else 0
 
 
 def latency(reader: Reader) -> Latency:
@@ -247,9 +253,10 @@ def outbox(reader: Reader) -> list[OutboxRow]:
 def sources(reader: Reader, most: int = 200) -> list[SourceRow]:
     """The sources, those in trouble first."""
     sql = """
-    SELECT name, kind, items, last_item_at, last_ok_at, last_error, last_error_at, kind = 'feed' AND EXISTS (
+    SELECT name, kind, items, last_item_at, last_ok_at, last_error, last_error_at, EXISTS (
              SELECT FROM incident i WHERE i.rule_version = 'operational' AND i.state IN ('firing', 'acknowledged')
-             AND i.rule = 'source ' || regexp_replace(lower(substring(s.address FROM '://([^/:?#]+)')), '^www[.]', '')) AS silent
+             AND i.inputs ->> 'kind' = s.kind AND i.rule = 'source ' || CASE s.kind WHEN 'feed'
+               THEN regexp_replace(lower(substring(s.address FROM '://([^/:?#]+)')), '^www[.]', '') ELSE s.name END) AS silent
     FROM source s
     ORDER BY (last_error_at IS NOT NULL AND (last_ok_at IS NULL OR last_error_at > last_ok_at)) DESC, silent DESC, name
     LIMIT :most

@@ -40,8 +40,8 @@ def backtest(
 ) -> None:
     """Run the streaming system over history, flat out, and hold its alerts against the prices.
 
-    News of the weeks before --from is played too, so that baselines are learnt; alerts count from --from on. What counts as a
-    false alert is printed with the figures.
+    News of the weeks before --from is played too, so that baselines are learnt; alerts count from --from on. Watch-lists that
+    the rules name are those of the live namespace, as they stand now. What counts as a false alert is printed with the figures.
     """
     from pipelines.ingest.timeline import merge
     from squall.embedded.signals import Stopped, stoppable
@@ -57,7 +57,7 @@ def backtest(
     if not any(item.article_id for item in items):
         raise UsageError(f"{news}: no article from {start:%Y-%m-%d} (the weeks that baselines need) to {end:%Y-%m-%d}")
     ahead = sent_ahead(prices, None, exchange, until=end + AFTER)
-    fresh, begin = fresh or namespace == NAMESPACE, _applying(body, str(rules))
+    fresh, begin = fresh or namespace == NAMESPACE, _applying(body, str(rules), settings.in_namespace("").pg_schema)
     steps = list(merge(items, settings))
     try:
         with (
@@ -85,11 +85,12 @@ def _read(rules: Path) -> str:
     return rules.read_text(encoding="utf-8")
 
 
-def _applying(body: str, source: str) -> "Callable[[Engine], None]":
-    from squall.db.rules import apply_rules
+def _applying(body: str, source: str, live: str) -> "Callable[[Engine], None]":
+    from squall.db.rules import apply_rules, borrow_lists
 
     def apply(engine: "Engine") -> None:
         with engine.begin() as connection:
+            borrow_lists(connection, body, source, live)
             apply_rules(connection, body, source, "backtest")
 
     return apply

@@ -1,6 +1,8 @@
 """`squall rules`: what incidents open by."""
 
 import json
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +12,7 @@ from squall.errors import UsageError
 from squall.settings import Settings, get_settings
 
 if TYPE_CHECKING:
-    from squall.rules import RuleSet
+    from squall.rules import Rule, RuleSet
 
 app = typer.Typer(
     help="Check rules, try them on numbers, and put them in force.\n\nA rule's conditions go by metrics: `squall rules metrics`.",
@@ -61,13 +63,13 @@ def show(
 @app.command("test")
 def try_(
     scope: Annotated[str, typer.Argument(help="a scope: company:boeing, sector:energy, market")],
-    values: Annotated[list[str], typer.Argument(help="metrics: excess=0.4 share_up=1")],
+    values: Annotated[list[str], typer.Argument(help="metrics: excess=0.4 share_up=1; also companies=8, how many are hit")],
     file: Annotated[
         Path | None, typer.Option("--rules", help="a file of rules; else those that a new namespace begins with")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
-    """Say which rules would hold for a scope at these numbers, and which condition fails.
+    """Say which rules would fire for a scope at these numbers, and what each of the others wants.
 
     `squall rules test company:boeing excess=0.4 share_up=1 stories=5 --rules my.yml`
     """
@@ -80,26 +82,40 @@ def try_(
     except ValueError as error:
         raise UsageError(str(error)) from None
     sectors = {company.id: company.sector for company in load_companies(get_settings().companies_file) if company.sector}
-    found: list[dict[str, Any]] = []
-    for rule in rules.rules:
-        failing = [str(condition) for condition in rule.when if not condition.holds(metrics)]
-        if rule.scope.watchlist:
-            failing.append(f"(on watch-list {rule.scope.watchlist})")
-        elif not rule.scope.covers(scope, sectors, {}):
-            failing = [f"does not watch {scope}"]
-        if rule.min_stories > (metrics.get("stories") or 0):
-            failing.append(f"stories ≥ {rule.min_stories}")
-        found.append(
-            {"rule": rule.name, "holds": not failing, "failing": failing, "calm": rule.is_calm(metrics), "for": rule.hold}
-        )
+    found = [_tried(rule, scope, metrics, sectors) for rule in rules.rules]
     if as_json:
         print(json.dumps(found))
         return
     for one in found:
         if one["holds"]:
-            print(f"{one['rule']}: fires" + (f" after {one['for']} min" if one["for"] else ""))
+            later = f" after {one['for']} min" if one["for"] else ""
+            listed = f", if watch-list {one['watchlist']} says so" if one["watchlist"] else ""
+            print(f"{one['rule']}: fires{later}{listed}")
+        elif not one["watches"]:
+            print(f"{one['rule']}: does not watch {scope}")
         else:
             print(f"{one['rule']}: does not fire, wants {', '.join(one['failing'])}{'; calm' if one['calm'] else ''}")
+
+
+def _tried(rule: "Rule", scope: str, metrics: dict[str, float], sectors: "Mapping[str, str]") -> dict[str, Any]:
+    """What a rule says of a scope at some numbers; the scope's company is taken to be on the rule's watch-list."""
+    from squall.scopes import parse_scope
+
+    listed = rule.scope.watchlist
+    members = {listed: {parse_scope(scope).company_id or "": math.inf}} if listed else {}
+    failing = [str(condition) for condition in rule.when if not condition.holds(metrics)]
+    least = {"stories": rule.min_stories, "companies": rule.min_companies, "mentions": rule.min_mentions}
+    failing += [f"{name} ≥ {count}" for name, count in least.items() if metrics.get(name, 0) < count]
+    watches = rule.scope.covers(scope, sectors, members)
+    return {
+        "rule": rule.name,
+        "holds": watches and not failing,
+        "watches": watches,
+        "watchlist": listed,
+        "failing": failing,
+        "calm": rule.is_calm(metrics),
+        "for": rule.hold,
+    }
 
 
 @app.command()
@@ -140,13 +156,13 @@ def _read(file: Path | None) -> "RuleSet":
     return parse_rules(*first_rules(settings)) if file is None else parse_rules(_text(file), str(file))
 
 
-def _metrics(values: list[str]) -> dict[str, Any]:
+def _metrics(values: list[str]) -> dict[str, float]:
     from squall.rules import METRICS
 
-    found: dict[str, Any] = {}
+    found: dict[str, float] = {}
     for value in values:
         name, _, number = value.partition("=")
-        if name not in METRICS:
+        if name not in METRICS and name != "companies":
             raise UsageError(f"{value!r}: no metric {name!r}: there is {', '.join(METRICS)}")
         try:
             found[name] = float(number)

@@ -23,7 +23,7 @@ NAME = r"[a-z][a-z0-9-]{0,40}"
 @app.command()
 def add(
     name: Name,
-    companies: Annotated[list[str], typer.Argument(help="ids, names or tickers, with a weight if you like: BA=2 IBM")],
+    companies: Annotated[list[str], typer.Argument(help="ids, names or tickers, with a weight if you like: boeing=2 IBM")],
     namespace: Namespace = "",
 ) -> None:
     """Add companies to a list, or change their weights; the list is made where it is not there."""

@@ -119,6 +119,28 @@ def read_lists(connection: Connection) -> dict[str, dict[str, float]]:
     return lists
 
 
+def borrow_lists(connection: Connection, text: str, source: str, schema: str) -> None:
+    """Take over the watch-lists that rules name from another namespace of the database, as they stand there now.
+
+    Members that are no companies here are left out, and lists that are not there either.
+
+    Raises:
+        RulesError: the text is no good.
+    """
+    names = sorted(lists_of(parse_rules(text, source)))
+    there = connection.exec_driver_sql("SELECT to_regclass(%(table)s)", {"table": f"{schema}.watchlist_member"}).scalar()
+    if not names or there is None:
+        return
+    for query in (
+        f"INSERT INTO watchlist (name) SELECT name FROM {schema}.watchlist WHERE name = ANY(%(names)s) ON CONFLICT DO NOTHING",
+        f"""INSERT INTO watchlist_member (watchlist, company_id, weight)
+        SELECT m.watchlist, m.company_id, m.weight FROM {schema}.watchlist_member m JOIN company c ON c.id = m.company_id
+        WHERE m.watchlist = ANY(%(names)s)
+        ON CONFLICT (watchlist, company_id) DO UPDATE SET weight = excluded.weight""",
+    ):
+        connection.exec_driver_sql(query, {"names": names})
+
+
 def put_members(connection: Connection, name: str, members: dict[str, float], author: str, *, only: bool = False) -> None:
     """Add companies to a watch-list, or change their weights; the list is made where it is not there.
 

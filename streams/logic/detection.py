@@ -94,6 +94,7 @@ class Signal(NamedTuple):
     price_move: float | None = None
     divergence: bool | None = None
     confirmed: bool | None = None
+    impact: float | None = None
 
     @property
     def alarm(self) -> AlarmKind | None:

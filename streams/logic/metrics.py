@@ -3,7 +3,7 @@
 Each is None where there is too little to say it: no answer is not a neutral answer.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import log, sqrt
 from typing import NamedTuple
 
@@ -62,6 +62,13 @@ def divergence(mood: float | None, price: float | None, *, fall: float = -2.0, s
 def confirmed(mood: float | None, price: float | None, *, fall: float = -2.0) -> bool | None:
     """Whether mood and price have both fallen, each by `fall` of its own standard deviations or more."""
     return None if mood is None or price is None else mood <= fall and price <= fall
+
+
+def mean_by_weight(values: Iterable[tuple[float | None, float]]) -> float | None:
+    """Mean of the values that there are, each with its weight, to 4 digits; None where nothing weighs anything."""
+    known = [(value, weight) for value, weight in values if value is not None]
+    whole = sum(weight for _, weight in known)
+    return round(sum(value * weight for value, weight in known) / whole, 4) if whole else None
 
 
 def silence(awaited: Floats, level: Floats, wander: float) -> Floats:

@@ -13,6 +13,7 @@ from sqlalchemy import Engine, delete, insert, text
 from dashboard.screenshots import settled
 from squall.db.model_tables import ModelEpoch
 from squall.db.rule_tables import LeadLag
+from squall.records import content_id
 from tests.browser import seed
 from tests.browser.conftest import Visit
 from tests.browser.world import MODEL, NOW, item
@@ -359,7 +360,7 @@ def test_what_stood_around_an_incident_is_shown(visit: Visit, world: Engine) -> 
     }
     around = {
         "price": {"close": 450.5, "interval": "1d", "known_at": "2013-01-24T21:00:00+00:00", "change": -0.124},
-        "chart": {"id": "none", "end": "2013-01-24T21:00:00+00:00", "words": "The price falls, and volume grows."},
+        "chart": {"id": content_id("chart", "apple"), "end": "2013-01-24T21:00:00+00:00", "words": "The price falls."},
         "others": [{"company": "microsoft", "name": "Microsoft", "stories": 2}],
         "similar": [{**past, "after": {"1h": None, "1d": -0.021, "5d": 0.004}}, {**past, "after": None}],
         "impact": 0.441,
@@ -372,7 +373,9 @@ def test_what_stood_around_an_incident_is_shown(visit: Visit, world: Engine) -> 
         connection.execute(text(change), {"around": json.dumps(around), "id": key})
     panel = visit(f"/incidents?sel={key}").page.locator(".panel-context")
     expect(panel).to_contain_text("450.50, −12.4 % on the bar before")
-    expect(panel).to_contain_text("The price falls, and volume grows. Up to")
+    expect(panel.locator("img")).to_have_js_property("complete", True)
+    assert panel.locator("img").evaluate("image => image.naturalWidth") > 0
+    expect(panel.locator("p.note")).to_have_text("The price falls.")
     expect(panel).to_contain_text("Risk of a fall44 %")
     expect(panel).to_contain_text("text −0.80, price +0.10")
     expect(panel.get_by_role("link", name="Microsoft")).to_have_attribute("href", "/company/microsoft")

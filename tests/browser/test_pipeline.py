@@ -23,6 +23,7 @@ def test_it_says_how_work_flows(visit: Visit) -> None:
     tiles = page.locator("#flow-tiles")
     expect(tiles).to_contain_text("Messages waiting12")
     expect(tiles).to_contain_text("Sources in trouble1 of 4")
+    expect(tiles).to_contain_text("Late in the last day0")
     expect(tiles).to_contain_text("2.")
     expect(page.locator("#flow-partitions tbody tr")).to_have_count(3)
     expect(page.locator("#flow-workers")).to_contain_text("48,210")

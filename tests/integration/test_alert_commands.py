@@ -10,6 +10,9 @@ from sqlalchemy import text
 from typer.testing import CliRunner
 
 from squall.cli import app
+from squall.db import migrate
+from squall.db.engine import make_engine
+from squall.db.rules import apply_rules, borrow_lists, read_lists
 from squall.errors import UserError
 from squall.records import Alert, encode
 from squall.settings import get_settings
@@ -108,11 +111,32 @@ def test_rules_are_checked_tried_applied_and_shown(squall: Squall, tmp_path: Pat
     assert squall("rules", "test", "company:boeing", "excess=0", "stories=2", "--rules", str(own), live=True) == "surge: fires\n"
     found = json.loads(squall("rules", "test", "market", "excess=-2", "--rules", str(own), "--json", live=True))
     assert found == [
-        {"rule": "surge", "holds": False, "failing": ["does not watch market", "stories ≥ 2"], "calm": True, "for": 0}
+        {
+            "rule": "surge",
+            "holds": False,
+            "watches": False,
+            "watchlist": None,
+            "failing": ["excess ≥ 0", "stories ≥ 2"],
+            "calm": True,
+            "for": 0,
+        }
     ]
+    said = squall("rules", "test", "market", "excess=0.4", "share_up=1", "stories=15", live=True)
+    assert "market-surge: does not fire, wants companies ≥ 8\n" in said
+    assert "negative-surge: does not watch market\n" in said
+    assert "market-surge: fires\n" in squall(
+        "rules", "test", "market", "excess=1", "share_up=1", "stories=15", "companies=8", live=True
+    )
+    own.write_text(RULES.replace("    min_stories", "    min_mentions: 9\n    min_stories"))
+    tried = squall("rules", "test", "company:ibm", "excess=0", "stories=2", "mentions=8", "--rules", str(own), live=True)
+    assert tried == "surge: does not fire, wants mentions ≥ 9\n"
+    tried = squall("rules", "test", "company:ibm", "excess=0", "stories=2", "mentions=9", "--rules", str(own), live=True)
+    assert tried == "surge: fires, if watch-list mine says so\n"
+    assert "does not watch market" in squall("rules", "test", "market", "excess=0", "--rules", str(own), live=True)
     with pytest.raises(UserError, match="no metric 'gloom'"):
         squall("rules", "test", "market", "gloom=1", live=True)
 
+    own.write_text(RULES.replace(", watchlist: mine", ""))
     assert squall("rules", "apply", str(own)) == ("1 rules are good: surge\nin force from 2015-03-02 00:01 UTC of event time\n")
     assert "name: surge" in squall("rules", "show")
     assert "2015-03-02 00:01" in squall("rules", "show", "--history")
@@ -141,6 +165,24 @@ def test_watch_lists_are_made_imported_shown_and_guarded(squall: Squall, tmp_pat
         squall("watchlists", "remove", "mine")
     squall("watchlists", "remove", "mine", "ibm")
     assert squall("watchlists", "show", "mine") == ""
+
+
+def test_a_backtest_takes_over_the_watch_lists_that_its_rules_name(squall: Squall, context: Context) -> None:
+    squall("watchlists", "add", "mine", "BA=2", "ibm")
+    squall("watchlists", "add", "other", "ibm")
+    trial = context.settings.in_namespace("trial")
+    engine = make_engine(trial, context.engine.url.render_as_string(hide_password=False))
+    migrate.upgrade(engine, trial, START, START + timedelta(days=1))
+    try:
+        with engine.begin() as connection:
+            connection.execute(text("INSERT INTO company VALUES ('boeing', 'Boeing', 'industrials', 'US')"))
+            for live in ("squall_nowhere", context.settings.pg_schema, context.settings.pg_schema):
+                borrow_lists(connection, RULES, "mine.yml", live)
+            assert read_lists(connection) == {"mine": {"boeing": 2.0}}
+            assert apply_rules(connection, RULES, "mine.yml", "backtest").year == 1970
+    finally:
+        migrate.drop(engine, trial)
+        engine.dispose()
 
 
 def test_alerts_are_listed_acknowledged_and_silenced(squall: Squall, context: Context) -> None:

@@ -14,7 +14,7 @@ from dashboard.kept import Kept
 from dashboard.moods import AMOUNTS, Moods
 from dashboard.queries import Reader
 from dashboard.ranges import PRESETS, buckets
-from dashboard.reads import meaning, stories
+from dashboard.reads import meaning, neighbours, stories
 from dashboard.reads.movers import tones
 from models.engine import load_engine
 from models.meaning import meaning as vector_of
@@ -141,6 +141,56 @@ def test_the_nearest_stories_are_the_same_by_pgvector_and_without(context: Conte
     assert meaning.nearest(reader, asked, "another", *span) == ({}, 0)
     found = stories.search(reader, stories.Search(*span, among=list(by_numpy)[:5]), 40)
     assert {row.id for row in found.rows} == set(list(by_numpy)[:5])
+
+
+def test_past_incidents_that_mean_the_same_are_found_by_pgvector_and_without(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(4)
+    topics = rng.normal(size=(6, 16))
+    fired = [END - timedelta(days=10 * n + 10) for n in range(6)]
+    stories_of = [[f"Case {n} {part}" for part in range(4)] for n in range(6)]
+    # The newest tells of what the fourth told; the last has no vectors.
+    topics[0] = topics[3] + 0.2 * topics[0]
+    seed.add(
+        context.engine,
+        [
+            {"company": "a", "at": fired[n] - timedelta(hours=1), "title": title, "sentiment": 0}
+            for n, titles in enumerate(stories_of)
+            for title in titles
+        ],
+    )
+    insert = """
+        INSERT INTO incident (id, rule, rule_version, scope, company_id, state, severity, opened_at, fired_at, updated_at,
+                              surprise, peak_surprise, threshold, summary, inputs, evidence)
+        SELECT :id, 'surge', '1', 'company:a', 'a', 'resolved', 'high', CAST(:at AS timestamptz), :at, :at, 4, 4, 3, :id, '{}',
+               (SELECT jsonb_agg(jsonb_build_object('story_id', id)) FROM story WHERE title = ANY(:titles))
+    """
+    with context.engine.begin() as connection:
+        for n, titles in enumerate(stories_of):
+            connection.execute(text(insert), {"id": f"case{n}", "at": fired[n], "titles": titles})
+            for title in titles if n < 5 else ():
+                query = "INSERT INTO story_vector SELECT id, 'v', first_at, :vector FROM story WHERE title = :title"
+                vector = (topics[n] + 0.1 * rng.normal(size=16)).tolist()
+                connection.execute(text(query), {"vector": vector, "title": title})
+        bar = """
+            INSERT INTO bar (company_id, interval, start, ticker, open, high, low, close, volume, available_at, source)
+            VALUES ('a', '1d', :at, 'A', :close, :close, :close, :close, 1, :at, 'test')
+        """
+        for days, close in ((-1, 100.0), (1, 90.0), (5, 80.0)):
+            connection.execute(text(bar), {"at": fired[3] + timedelta(days=days), "close": close})
+    reader = Reader(context.engine, replay=True)
+    assert meaning.has_pgvector(reader)
+    found = neighbours.nearest_before(reader, "case0", fired[0])
+    assert found[0]["incident"] == "case3"
+    assert found[0]["closeness"] > 0.9 > found[1]["closeness"]
+    assert found[0]["after"] == {"1h": -0.1, "1d": -0.1, "5d": -0.2}
+    assert {one["incident"] for one in found} < {"case1", "case2", "case3", "case4"}
+    monkeypatch.setattr(neighbours, "has_pgvector", lambda _reader: False)
+    assert neighbours.nearest_before(reader, "case0", fired[0]) == found
+    # Nothing after an incident is looked at, and one without vectors has no neighbours.
+    assert neighbours.nearest_before(reader, "case4", fired[4]) == []
+    assert neighbours.nearest_before(reader, "case5", fired[5]) == []
 
 
 def test_each_story_is_embedded_once_and_goes_with_its_story(context: Context) -> None:

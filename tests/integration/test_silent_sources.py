@@ -1,4 +1,4 @@
-"""A feed that falls silent opens an incident of its own, and its next article resolves it."""
+"""A source that falls silent, asked or sent, opens an incident of its own, and its next article resolves it."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -96,3 +96,40 @@ def test_a_feed_that_is_asked_no_more_is_not_awaited(live: Context) -> None:
     looking.run()
     [resolved] = rows(live, "SELECT state FROM incident")
     assert resolved["state"] == "resolved"
+
+
+def test_a_source_that_is_sent_to_us_is_awaited_as_a_feed_is(live: Context) -> None:
+    empty(live, "boeing")
+    past = START - timedelta(days=30)
+    for name in ("desk", "archive", "trial"):
+        write(live, SOURCE.replace(", last_ok_at", "").replace(", now()", ""), name=name, kind="news")
+    for name in ("desk", "archive"):
+        write(live, ARTICLE, source=name, first=past, last=START, every=timedelta(minutes=20))
+    # Many articles of one day long ago are no habit.
+    write(live, ARTICLE, source="trial", first=past, last=past + timedelta(days=1), every=timedelta(minutes=1))
+    write(live, "UPDATE article SET ingested_at = event_time + interval '40 minutes' WHERE source <> 'archive'")
+    looking = SilentSources(live)
+    come(live, 6)
+    looking.run()
+    assert rows(live, "SELECT * FROM incident") == []
+    come(live, 15)
+    looking.run()
+    [incident] = rows(live, "SELECT rule, state, inputs FROM incident")
+    assert (incident["rule"], incident["state"], incident["inputs"]["kind"]) == ("source desk", "firing", "news")
+    seen = {row.name: row.silent for row in sources(Reader(live.engine, replay=False))}
+    assert seen == {"desk": True, "archive": False, "trial": False}
+    write(live, ARTICLE, source="desk", first=START + 15.2 * HOUR, last=START + 15.2 * HOUR, every=HOUR)
+    come(live, 15.5)
+    looking.run()
+    assert [row["state"] for row in rows(live, "SELECT state FROM incident")] == ["resolved"]
+
+
+def test_whoever_asked_a_feed_no_more_does_not_await_it_as_sent(live: Context) -> None:
+    empty(live, "boeing")
+    write(live, SOURCE, name=FEED, kind="feed")
+    write(live, ARTICLE, source="wire.example", first=START - timedelta(days=30), last=START, every=timedelta(minutes=20))
+    write(live, "UPDATE article SET ingested_at = event_time + interval '1 minute'")
+    write(live, "UPDATE source SET last_ok_at = now() - interval '1 day'")
+    come(live, 15)
+    SilentSources(live).run()
+    assert rows(live, "SELECT * FROM incident") == []

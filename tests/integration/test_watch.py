@@ -8,6 +8,8 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
+from dashboard.queries import Reader
+from dashboard.reads.pipeline import late
 from squall.db.rules import apply_rules
 from squall.records import Alert, Mention, Tick, decode
 from squall.settings import DetectionSettings, NotifySettings, StreamSettings
@@ -151,6 +153,8 @@ def test_what_came_too_late_moves_no_decision(context: Context) -> None:
     close(context, 120)
     assert rows(context, "SELECT DISTINCT late FROM mood") == [{"late": True}]
     assert rows(context, "SELECT * FROM incident") == []
+    reader = Reader(context.engine, replay=True)
+    assert [late(reader, START + hours * timedelta(hours=1)) for hours in (2, 23, 26)] == [len(burst()), len(burst()), 0]
 
 
 def test_what_lies_in_the_future_moves_no_watermark(context: Context) -> None:
@@ -315,6 +319,30 @@ def test_a_mood_that_falls_before_the_price_does_is_an_incident_of_a_rule_that_s
             connection.execute(text(f"TRUNCATE {table} CASCADE"))
     Watcher(context, chunk_rows=3, patience_s=0).run()
     assert decided(context) == whole
+
+
+RISKY = """
+rules:
+  - name: risky
+    when:
+      - { metric: stories, above: 3 }
+      - { metric: impact, above: 0.5, resolve: 0.4 }
+    min_stories: 3
+    keep_firing_for: 0
+"""
+
+
+@pytest.mark.parametrize(("impact", "fires"), [("700000", True), ("300000", False), ("NULL", False)])
+def test_a_rule_can_go_by_how_likely_a_fall_is(context: Context, impact: str, fires: bool) -> None:
+    with context.engine.begin() as connection:
+        apply_rules(connection, RISKY, "test", "test")
+    score(context, burst())
+    shares = '{"text": 0, "price": 100000, "chart": null}'
+    with context.engine.begin() as connection:
+        connection.execute(text(f"UPDATE score SET impact = {impact}, impact_shares = :shares"), {"shares": shares})
+    close(context, 100)
+    found = rows(context, "SELECT rule, inputs FROM incident WHERE fired_at IS NOT NULL AND scope = 'company:boeing'")
+    assert [(row["rule"], row["inputs"]["impact"]) for row in found] == ([("risky", 0.7)] if fires else [])
 
 
 # --- delivery ---
