@@ -157,8 +157,8 @@ def context_lines(context: dict[str, Any]) -> list[str]:
     if price := context.get("price"):
         change = "" if price["change"] is None else f", {price['change']:+.1%} on the bar before"
         lines.append(f"Price then: {price['close']:g}{change}, known at {price['known_at'][:16]}")
-    if chart := context.get("chart"):
-        lines.append(f"Chart then, up to {chart['end'][:16]}: {chart.get('words') or 'id ' + chart['id'][:8]}")
+    if (chart := context.get("chart")) and chart.get("words"):
+        lines.append(f"Chart then, up to {chart['end'][:16]}: {chart['words']}")
     if others := context.get("others"):
         lines.append("Also in these stories: " + ", ".join(f"{other['name']} ({other['stories']})" for other in others))
     for past in context.get("similar", ()):
