@@ -24,7 +24,6 @@ import torch
 from models.artifact import SHIPPED, load_artifact
 from models.engine import engine_of, load_engine
 from pipelines.learning.gate import judge
-from pipelines.training.answers import ask
 from pipelines.training.datasets import (
     PEOPLE,
     SENTIMENTS,
@@ -165,7 +164,7 @@ def relearn(chosen: argparse.Namespace, name: str, out: Path) -> dict[str, Any]:
     )
     learnt = with_repeated(with_base_rows(data, recipe.base_rows), recipe.repeated)
     engine = load_engine(settings)
-    trainer = Trainer(learnt, recipe, out / "train", "cpu", load_artifact(SHIPPED), ask(engine, learnt.train))
+    trainer = Trainer(learnt, recipe, out / "train", "cpu", load_artifact(SHIPPED))
     with progress_report() as report:
         trainer.run(report)
     artifact = export_artifact(out / "train" / BEST, data, out / "artifact", threads)

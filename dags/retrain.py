@@ -17,10 +17,10 @@ with DAG(
         "as_of": Param(
             None, type=["null", "string"], format="date-time", description="labels as they stood then; empty: the period's end"
         ),
-        "epochs": Param(2, type="integer", minimum=1, maximum=20, description="passes over the training rows"),
+        "epochs": Param(1, type="integer", minimum=1, maximum=20, description="passes over the training rows"),
         "seed": Param(1, type="integer", description="of the order, the marks and the dropout"),
         "learning_rate": Param(3e-4, type="number", exclusiveMinimum=0, maximum=0.1, description="at its peak"),
-        "base_rows": Param(6000, type="integer", minimum=0, description="rows of the base sets to learn from; 0: all"),
+        "base_rows": Param(12_000, type="integer", minimum=0, description="rows of the base sets to learn from; 0: all"),
         "when": Param("new", enum=["new", "always"], description="always: even where a model has learnt from these very rows"),
     },
     doc_md="""

@@ -43,6 +43,9 @@ class Recipe:
     thinned: float = 0.0
     """Greatest share of the words around its company that a row which people labelled is read without, drawn anew each time: what
     is learnt is then the phrase, and not the sentence around it (Wei and Zou, "EDA: Easy Data Augmentation Techniques", 2019)."""
+    thinned_others: float = 0.0
+    """Probability that another row is read so, too, for what the model that the run began with says of the words that are left:
+    texts that it did not learn hold it where it is unsure."""
     unlabelled: int = 0
     """Texts without a label to learn the teacher's answers on, at most."""
     average: float = 0.0
@@ -56,11 +59,12 @@ class Recipe:
 CONTINUED: dict[str, Any] = {
     "learning_rate": 3e-4,
     "kept": 1.0,
-    "blend": 0.9,
-    "epochs": 2,
-    "base_rows": 6000,
-    "repeated": 4,
+    "blend": 1.0,
+    "epochs": 1,
+    "base_rows": 12_000,
+    "repeated": 8,
     "thinned": 0.6,
+    "thinned_others": 0.5,
 }
 """What a run that goes on from a model differs in from one that begins afresh; chosen by `python -m benchmarks.relearn --dev`."""
 

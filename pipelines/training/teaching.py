@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from models.artifact import Artifact, load_artifact
 from models.engine import engine_of
-from pipelines.training.answers import Answers, ask, ask_once, mean_of
+from pipelines.training.answers import Answers, ask_once, mean_of
 from pipelines.training.augment import swapped
 from pipelines.training.datasets import TextData, with_base_rows, with_repeated, with_rows
 from pipelines.training.export_text import half_engine
@@ -21,7 +21,7 @@ from squall.settings import Settings
 
 
 class Lesson(NamedTuple):
-    """The arguments of a run: the recipe names the models, whose answers on the rows are those of `data`."""
+    """The arguments of a run: the recipe names the models. The answers are the teachers', on the rows of `data`."""
 
     data: TextData
     recipe: Recipe
@@ -37,7 +37,7 @@ def lesson(
     teachers: Sequence[Path] = (),
     report: Callable[[str, int, int], None] = lambda *_: None,
 ) -> Lesson:
-    """Gather the rows that the recipe asks for, and let the teachers, or else the model to begin with, say what they mean.
+    """Gather the rows that the recipe asks for, and let the teachers say what they mean.
 
     Args:
         start: folder of the model to begin with.
@@ -71,9 +71,6 @@ def lesson(
         said = [_answers(model, learnt, settings, report) for model in asked]
         answers = mean_of(said)
         recipe = replace(recipe, teacher="+".join(model.version for model in asked))
-    elif begin:
-        report(f"answers of {begin.version}", 0, len(learnt.train))
-        answers = ask(engine_of(begin, settings), learnt.train)
     return Lesson(learnt, recipe, begin, answers)
 
 

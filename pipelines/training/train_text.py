@@ -9,6 +9,7 @@ import random
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from models.artifact import BASE_WEIGHTS, CONFIG, TOKENIZER, Artifact, artifact_
 from models.engine_torch import computes_in_bf16
 from models.passages import PassageEncoder, Tokens
 from models.text import TextNetwork, collate, trainable_network
-from pipelines.training.answers import Answers
+from pipelines.training.answers import Answers, Array
 from pipelines.training.augment import cashtags_of, thinned, varied
 from pipelines.training.datasets import SENTIMENTS, Row, Task, TextData
 from pipelines.training.marking import draw_mark, marked_passage
@@ -72,7 +73,9 @@ def encoder_files(folder: Path | None) -> Path:
 class Trainer:
     """One training run in one folder, of the encoder in the folder `base` (default: the package's).
 
-    It begins with the weights of `start`, which decides the rank, and learns the `answers` of a model beside the labels.
+    It begins with the weights of `start`, which decides the rank, and learns the `answers` of a model beside the labels. Without
+    these, they are its own: those of `start` to the very words and marks that a step reads, so that nothing but the labels moves
+    it. Dropout would, and is off then.
     """
 
     def __init__(
@@ -101,6 +104,8 @@ class Trainer:
             for name, parameter in self.trainable.items():
                 parameter.data.copy_(torch.from_numpy(start.tensors[artifact_name(name)]))
                 self.begun[name] = parameter.data.clone()
+        self.before = deepcopy(self.network).requires_grad_(False).eval() if start and answers is None else None
+        """What the run began with, where the answers to learn are its own."""
         self.averaged = {name: p.data.clone() for name, p in self.trainable.items()} if recipe.average else {}
         """The weights' running average, where one is kept."""
         decayed = [p for p in self.trainable.values() if p.ndim > 1]
@@ -142,10 +147,13 @@ class Trainer:
         torch.manual_seed(self.recipe.seed * 1_000_003 + self.progress.step)  # the same dropout after a resume
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.learning_rate * self._schedule(self.progress.step)
-        self.network.train()
+        self.network.train(self.before is None)
+        batch = {name: value.to(self.device) for name, value in collate(tokens).items()}
+        said = self._said(rows, batch)
         with half_precision(self.device):
-            sentiment, topic = self.network(**{k: v.to(self.device) for k, v in collate(tokens).items()})
-        loss = (self._loss(sentiment.float(), rows, "sentiment") + self._loss(topic.float(), rows, "topic")) / len(rows)
+            sentiment, topic = self.network(**batch)
+        both = self._loss(sentiment.float(), rows, said, "sentiment") + self._loss(topic.float(), rows, said, "topic")
+        loss = both / len(rows)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.trainable.values(), self.recipe.clip)
         self.optimizer.step()
@@ -154,11 +162,19 @@ class Trainer:
             average.lerp_(self.trainable[name].data, 1 - self.recipe.average)
         return float(loss.detach())
 
-    def _loss(self, logits: Tensor, rows: Sequence[Row], task: Task) -> Tensor:
+    def _said(self, rows: Sequence[Row], batch: dict[str, Tensor]) -> list[dict[Task, Array] | None]:
+        """What a model says of each row."""
+        if self.before is None:
+            return [self.answers.get(row) for row in rows]
+        with torch.no_grad(), half_precision(self.device):
+            sentiment, topic = (logits.float().softmax(dim=1).cpu().numpy() for logits in self.before(**batch))
+        return [{"sentiment": one, "topic": other} for one, other in zip(sentiment, topic, strict=True)]
+
+    def _loss(self, logits: Tensor, rows: Sequence[Row], said: Sequence[dict[Task, Array] | None], task: Task) -> Tensor:
         targets = np.zeros(logits.shape, dtype=np.float32)
         smoothing = self.recipe.label_smoothing
-        for i, row in enumerate(rows):
-            answer = self.answers[row][task] if row in self.answers else None
+        for i, (row, answers) in enumerate(zip(rows, said, strict=True)):
+            answer = answers[task] if answers else None
             if row.task == task:
                 targets[i] = smoothing / targets.shape[1]
                 targets[i, row.label] += 1 - smoothing
@@ -255,7 +271,7 @@ def epoch_batches(
     cashtags = cashtags_of(rows) if recipe.vary else []
     read = [varied(row, rng, cashtags) if recipe.vary and rng.random() < recipe.vary else row for row in order]
     if recipe.thinned:
-        read = [thinned(row, rng, recipe.thinned) if row.facts else row for row in read]
+        read = [thinned(row, rng, recipe.thinned) if row.facts or rng.random() < recipe.thinned_others else row for row in read]
     tokens = encode([draw_mark(row, rng) for row in read])
     batches = []
     pool = recipe.batch_size * POOL_BATCHES

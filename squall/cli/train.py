@@ -16,14 +16,13 @@ app = typer.Typer(help="Train a model.", no_args_is_help=True)
 
 INTERRUPTED = 130
 # Defaults as they are shown: without and with a model to begin with.
-EPOCHS, RATE, ROWS, KEPT, BLEND = (
-    "4; 2 with --start",
+EPOCHS, RATE, ROWS, KEPT = (
+    "4; 1 with --start",
     "6e-4; 3e-4 with --start; 1e-3 with --teacher",
-    "all; 6000 with --start",
+    "all; 12000 with --start",
     "1 with --start; 0.8 with --teacher",
-    "0.9; 1 with --teacher",
 )
-REPEATED, THINNED = "1; 4 with --start", "0; 0.6 with --start"
+REPEATED, THINNED, OTHERS = "1; 8 with --start", "0; 0.6 with --start", "0; 0.5 with --start"
 UNLABELLED, AVERAGE, SWAP, VARY = (
     "0; 40000 with --teacher",
     "0; 0.999 with --teacher",
@@ -68,6 +67,10 @@ def text(
         float | None,
         typer.Option(min=0, max=1, help="share of its words that such a row is read without, at most", show_default=THINNED),
     ] = None,
+    thinned_others: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="with --start: probability that another row is read so, too", show_default=OTHERS),
+    ] = None,
     kept: Annotated[
         float | None,
         typer.Option(
@@ -76,7 +79,7 @@ def text(
     ] = None,
     blend: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="with --start: how far the weights go from its to what is learnt", show_default=BLEND),
+        typer.Option(min=0, max=1, help="with --start: how far the weights go from its to what is learnt", show_default="1"),
     ] = None,
     begun: Annotated[bool, typer.Option("--begun", help="as --resume where there is a checkpoint, else from the start")] = False,
     teacher: Annotated[
@@ -127,6 +130,7 @@ def text(
         "base_rows": base_rows,
         "repeated": repeated,
         "thinned": thinned,
+        "thinned_others": thinned_others,
         "kept": kept,
         "blend": blend,
         "unlabelled": unlabelled,

@@ -110,6 +110,19 @@ def test_a_run_begins_with_an_artifact_and_learns_its_answers(
         first[name] = losses[0]
     assert first["taught"] > first["alone"]
 
+    # Without another's answers a run learns its own of what it reads, also of thinned words: only a person's label moves it.
+    person = replace(few.train[0], facts=Facts(datetime(2026, 1, 1, tzinfo=UTC), "story", "", True, 1, 1.0))
+    alone = replace(recipe, kept=1.0, thinned=0.6, thinned_others=0.5, batch_size=len(few.train) + 1)
+    greatest: list[float] = []
+    for rows in (few.train, [*few.train, person]):
+        trainer = Trainer(replace(few, train=rows), alone, tmp_path / "own", start=artifact)
+        moved = trainer.trainable.values()
+        trainer.optimizer.register_step_pre_hook(
+            lambda *_, moved=moved: greatest.append(max(float(p.grad.abs().max()) for p in moved if p.grad is not None))
+        )
+        trainer.run(lambda *_: None)
+    assert greatest[0] < 1e-4 < 1e-3 < greatest[1]
+
     # What is kept whole does not follow the labels, unless a person gave them; and blended weights stay where the run began.
     other = [replace(row, label=(row.label + 1) % 3) for row in few.train]
     facts = Facts(datetime(2026, 1, 1, tzinfo=UTC), "story", "", True, 1, 1.0)
