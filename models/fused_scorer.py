@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from models.chart_image import SIZE, as_input
+from models.chart_image import SIZE, as_input, read_image
 from models.drawing import PLAIN, draw_weeks
 from models.engine_onnx import session
 from models.fused_graph import build_drawn_graph, build_joint_graph, build_price_graph
@@ -98,6 +98,17 @@ class FusedScorer:
         if drawn and self._trusted:
             tokens[1] = self._drawn_token(weekly(values[:, CHART_COLUMNS]).tobytes())
         return Prices(tokens, (window is not None, drawn), None if levels is None else self._base(levels))
+
+    def chart(self, image: bytes) -> Prices:
+        """Encode a chart as it was received, of a company of which no bars are known.
+
+        Raises:
+            ChartError: the image cannot be read.
+        """
+        shown, tokens = read_image(image)[None], self._empty.copy()
+        if self._trusted:
+            tokens[1] = self._token(self._drawn, "image", shown)
+        return Prices(tokens, (False, True), None)
 
     @property
     def no_prices(self) -> Prices:

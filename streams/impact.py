@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import structlog
 from sqlalchemy import Connection
 
 from models.artifact import ArtifactError
+from models.chart_image import ChartError
 from models.engine import Engine, TextEngine
 from models.fused_artifact import SHIPPED, load_fused
 from models.fused_scorer import FusedScorer, Impact, Item, Prices
@@ -19,12 +20,23 @@ from squall.settings import ModelSettings
 from streams.logic.bar_history import History, known_span
 from streams.logic.features import Market
 from streams.price_cache import PriceCache
+from streams.received_charts import Received, received_charts
 
 Array = np.ndarray[Any, Any]
 
 KEPT = 8192
 """So many companies at an instant are kept encoded."""
 log = structlog.get_logger("squall.fused")
+
+
+class Known(NamedTuple):
+    """What is known of a batch's companies: their bars, and by mention the chart that came, where the bars do not suffice."""
+
+    histories: Mapping[str, History]
+    charts: Mapping[str, Received]
+
+
+NOTHING = Known({}, {})
 
 
 class Impacts:
@@ -35,6 +47,7 @@ class Impacts:
         self._off = ""
         self._market: Market | None = None
         self._encoded: dict[tuple[str, int, int, int], Prices] = {}
+        self._received: dict[str, Prices] = {}
         self._told: set[str] = set()
         if not settings.impact:
             self._off = "switched off"
@@ -67,14 +80,15 @@ class Impacts:
             log.info("texts are scored without impact", reason=self.standing(model.version))
         return None
 
-    def histories(self, connection: Connection, cache: PriceCache, mentions: Collection[Mention]) -> Mapping[str, History]:
-        """The bars of the mentions' companies."""
-        companies = {mention.company_id for mention in mentions if mention.company_id}
-        return cache.histories(connection, companies) if self._scorer is not None else {}
+    def known(self, connection: Connection, cache: PriceCache, mentions: Collection[Mention]) -> Known:
+        """What the fused model is to read of the mentions' companies."""
+        if self._scorer is None:
+            return NOTHING
+        named = [mention for mention in mentions if mention.company_id]
+        histories = cache.histories(connection, {str(mention.company_id) for mention in named})
+        return Known(histories, received_charts(connection, [one for one in named if _span(one, histories) is None]))
 
-    def columns(
-        self, asked: Sequence[tuple[Mention, Array | None]], market: Market, histories: Mapping[str, History]
-    ) -> list[dict[str, Any]]:
+    def columns(self, asked: Sequence[tuple[Mention, Array | None]], market: Market, known: Known) -> list[dict[str, Any]]:
         """The columns that hold what the fused model says of each mention; one that names no company has none.
 
         Args:
@@ -86,26 +100,43 @@ class Impacts:
         # A text stands in the slot of the last day of which training reads texts.
         days = (scorer.slots - 2,)
         items = {
-            mention.id: Item(vector.reshape(1, -1), days, self._prices(scorer, mention, market, histories))
+            mention.id: Item(vector.reshape(1, -1), days, self._prices(scorer, mention, market, known))
             for mention, vector in asked
             if mention.company_id and vector is not None
         }
         told = dict(zip(items, scorer.impacts(list(items.values())), strict=True))
         return [_columns(scorer.version, told[mention.id]) if mention.id in told else {} for mention, _ in asked]
 
-    def _prices(self, scorer: FusedScorer, mention: Mention, market: Market, histories: Mapping[str, History]) -> Prices:
-        own, at = histories.get(mention.company_id or ""), mention.event_time
-        span = known_span(own, at) if own else None
-        if own is None or span is None:
-            return scorer.no_prices
+    def _prices(self, scorer: FusedScorer, mention: Mention, market: Market, known: Known) -> Prices:
+        company, span = mention.company_id or "", _span(mention, known.histories)
+        if span is None:
+            return self._shown(scorer, known.charts[mention.id]) if mention.id in known.charts else scorer.no_prices
         if market is not self._market or len(self._encoded) >= KEPT:
             self._market, self._encoded = market, {}
         begin, end = span
-        key = mention.company_id or "", begin, end, market.moment(at)
+        own, at = known.histories[company], mention.event_time
+        key = company, begin, end, market.moment(at)
         if key not in self._encoded:
             returns = market.mean_returns(own.starts[end - BARS : end], at)
             self._encoded[key] = scorer.prices(own.values[begin:end], returns)
         return self._encoded[key]
+
+    def _shown(self, scorer: FusedScorer, chart: Received) -> Prices:
+        """What a received chart tells; nothing where it cannot be read."""
+        if len(self._received) >= KEPT:
+            self._received = {}
+        if chart.id not in self._received:
+            try:
+                self._received[chart.id] = scorer.chart(chart.image)
+            except ChartError as error:
+                log.warning("a chart says nothing", chart=chart.id, reason=str(error))
+                self._received[chart.id] = scorer.no_prices
+        return self._received[chart.id]
+
+
+def _span(mention: Mention, histories: Mapping[str, History]) -> tuple[int, int] | None:
+    own = histories.get(mention.company_id or "")
+    return known_span(own, mention.event_time) if own else None
 
 
 def _columns(version: str, impact: Impact) -> dict[str, Any]:

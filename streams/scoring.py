@@ -23,9 +23,8 @@ from streams import scoring_store as store
 from streams import shadow
 from streams.announcements import announce
 from streams.asking import Answer, answers_of, without_vectors
-from streams.impact import Impacts
+from streams.impact import NOTHING, Impacts, Known
 from streams.logic.articles import closing
-from streams.logic.bar_history import History
 from streams.logic.features import Market
 from streams.logic.mood import Cell, Change, Sums, moves
 from streams.price_cache import PriceCache
@@ -85,8 +84,8 @@ class Scoring:
     def _try(self, batch: Sequence[Message]) -> Outcome | None:
         """None: an epoch has begun since the models were chosen; nothing is stored."""
         mentions, ticks, dead, rest = _read(batch)
-        known, texts, epochs, market, histories = self._look_up({key: mention for key, (mention, _) in mentions.items()})
-        said, failed, used = self._ask(texts, epochs, market, histories)
+        known, texts, epochs, market, around = self._look_up({key: mention for key, (mention, _) in mentions.items()})
+        said, failed, used = self._ask(texts, epochs, market, around)
         dead += [Dead(mentions.pop(key)[1], error) for key, error in failed.items()]
         wanted = [mention for mention, _ in mentions.values()]
         with self._engine.begin() as connection:
@@ -102,7 +101,7 @@ class Scoring:
         return Outcome(announce(wanted, stored, moved), dead=dead, redelivered=repeated, rest=rest)
 
     def _ask(
-        self, texts: Mapping[str, Mention], epochs: Sequence[Epoch], market: Market, histories: Mapping[str, History]
+        self, texts: Mapping[str, Mention], epochs: Sequence[Epoch], market: Market, around: Known
     ) -> tuple[dict[str, dict[str, Any]], dict[str, str], list[Engine]]:
         """What each mention's model says of it, as columns; why one fails, where it does; and the models that answered."""
         said: dict[str, dict[str, Any]] = {}
@@ -124,20 +123,20 @@ class Scoring:
                     used[model.version] = model
             if self._impacts and text:
                 asked = [(texts[key], vector) for key, (_, vector) in scored.items()]
-                for key, columns in zip(scored, self._impacts.columns(asked, market, histories), strict=True):
+                for key, columns in zip(scored, self._impacts.columns(asked, market, around), strict=True):
                     said[key] |= columns
         return said, failed, list(used.values())
 
     def _look_up(self, mentions: Mapping[str, Mention]) -> "_Found":
         times = {key: mention.event_time for key, mention in mentions.items()}
         if not times:
-            return _Found({}, {}, (), Market(()), {})
+            return _Found({}, {}, (), Market(()), NOTHING)
         with self._engine.connect() as connection:
             known = store.find_scores(connection, times)
             texts = {key: mention for key, mention in mentions.items() if _needs_model(mention, known.get(key))}
             market = self._prices.market(connection, min(times.values()), max(times.values()))
-            histories = self._impacts.histories(connection, self._prices, texts.values()) if self._impacts else {}
-            return _Found(known, texts, open_epochs(connection), market, histories)
+            around = self._impacts.known(connection, self._prices, texts.values()) if self._impacts else NOTHING
+            return _Found(known, texts, open_epochs(connection), market, around)
 
     def _store(
         self,
@@ -239,7 +238,7 @@ class _Found(NamedTuple):
     texts: dict[str, Mention]
     epochs: tuple[Epoch, ...]
     market: Market
-    histories: Mapping[str, History]
+    around: Known
 
 
 class _Read(NamedTuple):

@@ -9,10 +9,12 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pandas as pd
 import pytest
 from sqlalchemy import text
 
 from models.artifact import MANIFEST, WEIGHTS
+from models.drawing import render_chart
 from models.engine import TextEngine, load_engine
 from models.fused_artifact import SHIPPED
 from squall.records import Mention
@@ -66,6 +68,23 @@ def add_bars(context: Context, company: str, sessions: Sequence[int], scale: flo
         connection.execute(text(query), rows)
 
 
+def add_chart(context: Context, key: str, image: bytes, known: timedelta) -> None:
+    """An image of Boeing that was known so long after the start."""
+    insert = """
+        INSERT INTO chart (id, company_id, interval, "end", available_at, image, media_type, width, height, source)
+        VALUES (:id, 'boeing', '1d', :at, :at, :image, 'image/png', 224, 224, 'test')
+    """
+    with context.engine.begin() as connection:
+        connection.execute(text(insert), {"id": key, "at": START + known, "image": image})
+
+
+def drawn(last: float) -> bytes:
+    """The chart of a price that goes from 100 to `last` in 250 days."""
+    closes = np.geomspace(100, last, 250) + np.sin(np.arange(250))
+    columns = {"open": closes + 0.2, "high": closes + 0.5, "low": closes - 0.5, "close": closes, "volume": 1000.0}
+    return render_chart(pd.DataFrame({"start": np.arange(250), **columns}))
+
+
 def some(count: int) -> list[Mention]:
     tones = ("Boeing falls after a recall", "Boeing gains on record orders", "Boeing names a director for its long-haul division")
     companies = ("boeing", "ibm", None)
@@ -104,6 +123,28 @@ def test_rows_have_impact_where_there_is_a_company_and_shares_of_what_was_known(
         assert absent == (set() if company == "boeing" else {"price", "chart"})
     (with_bars,) = {json.dumps(shares) for company, _, _, shares in found if company == "boeing"}
     assert json.loads(with_bars)["price"] != 0
+
+
+def test_a_company_without_bars_is_judged_by_the_chart_that_had_come(context: Context, model: Held) -> None:
+    add_chart(context, "falls", drawn(50), timedelta())
+    add_chart(context, "rises", drawn(200), timedelta(hours=2))
+    add_chart(context, "cut off", drawn(50)[:99], timedelta(hours=4))
+    hours = (-1, 1, 3, 3.5, 5, 24 * 11)
+    found = [mention(f"a{n}", minute=60 * hour) for n, hour in enumerate(hours)]
+    score(context, model, found)
+    told = dict(rows(context, "mention_id, impact_shares"))
+    before, falls, rises, again, unreadable, stale = (told[one.id] for one in found)
+    assert {shares["price"] for shares in told.values()} == {None}
+    assert [shares["chart"] for shares in (before, unreadable, stale)] == [None, None, None]
+    assert None not in (falls["chart"], rises["chart"])
+    assert rises == again
+    # Bars that suffice are drawn, whatever came.
+    add_bars(context, "boeing", range(-100, 0))
+    add_bars(context, "other", range(-100, 0))
+    score(context, model, found)
+    by_bars = dict(rows(context, "mention_id, impact_shares"))
+    assert by_bars[found[1].id]["price"] is not None
+    assert by_bars[found[1].id] == by_bars[found[2].id]
 
 
 def test_a_row_is_the_same_alone_in_a_batch_and_in_any_order(context: Context, model: Held) -> None:

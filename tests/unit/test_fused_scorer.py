@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import torch
 from models.artifact import MANIFEST, WEIGHTS, ArtifactError, load_artifact
 from models.artifact import SHIPPED as SHIPPED_TEXT
 from models.chart import ChartEncoder
-from models.chart_image import as_input
+from models.chart_image import ChartError, as_input
 from models.drawing import PLAIN, draw_weeks
 from models.fused_artifact import load_fused, write_fused
 from models.fused_scorer import FusedScorer, Item
@@ -118,6 +119,20 @@ def test_the_tokens_are_those_of_the_network(scorer: FusedScorer, trained: Train
     image = as_input(draw_weeks(weekly(values[:, CHART_COLUMNS]), PLAIN))
     chart = network.alignment.align(2, network._standard(2, trained.encoders.chart(torch.from_numpy(image)[None])))
     assert scorer.prices(values, returns).tokens[1] == pytest.approx(chart[0].numpy(), abs=1e-5)
+
+
+def test_a_chart_that_came_is_read_as_one_that_is_drawn(scorer: FusedScorer) -> None:
+    values, returns = bars(2)
+    drawn, content = draw_weeks(weekly(values[:, CHART_COLUMNS]), PLAIN), BytesIO()
+    drawn.save(content, "PNG")
+    shown = scorer.chart(content.getvalue())
+    assert shown.tokens[1] == pytest.approx(scorer.prices(values, returns).tokens[1])
+    assert shown.present == (False, True)
+    (told,) = scorer.impacts([Item(texts(2), (4,), shown)])
+    assert told.shares["price"] is None
+    assert told.shares["chart"]
+    with pytest.raises(ChartError, match="no PNG or JPEG image"):
+        scorer.chart(b"a chart")
 
 
 def test_shares_sum_to_what_is_known_less_nothing(scorer: FusedScorer) -> None:
