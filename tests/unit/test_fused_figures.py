@@ -204,11 +204,11 @@ def test_the_page_keeps_what_is_not_ours(tmp_path: Path) -> None:
 
 def test_the_configuration_that_ships_is_the_default_and_names_every_run_once() -> None:
     config = read_config(DEFAULT)
-    assert config == FusedConfig(ablation_seeds=(1,), pretrain={"before": "2014-11-01"})
+    assert config == FusedConfig(ablation_seeds=(1, 2, 3), pretrain={"before": "2014-11-01"})
     names = Counter(run.name for run in runs_of(config))
     assert max(names.values()) == 1
-    # 5 models and 3 seeds over 4 folds and 2 published splits; 3 x 4 alignments and joints and 3 terms off.
-    assert len(names) == 5 * 3 * (4 + 1 + 1) + 12 + 3
+    # Of each of 3 seeds 5 models over 4 folds and 2 published splits; 3 x 4 alignments and joints and 3 terms off.
+    assert len(names) == 3 * (5 * (4 + 1 + 1) + 12 + 3)
 
 
 def test_the_first_seeds_may_be_asked_for_alone() -> None:
