@@ -20,13 +20,8 @@ Answers = dict[Row, dict[Task, Array]]
 """Probabilities of shape (classes,) by row and head, float32."""
 
 
-def ask(engine: TextEngine, rows: Sequence[Row]) -> Answers:
-    """What a model says of each row."""
-    return _by_head(rows, _probabilities(engine, [marked_passage(row) for row in rows]))
-
-
 def ask_once(engine: TextEngine, rows: Sequence[Row], folder: Path, report: Callable[[int, int], None] | None = None) -> Answers:
-    """As `ask`, read from a file in `folder` when the same model was asked of the same texts before, else kept there.
+    """What a model says of each row, read from a file in `folder` where it was asked of the same texts before, else kept there.
 
     Its name has the model's version, a hash of its weights. `report` is called with (done, all); what was interrupted goes on
     where it was.

@@ -12,24 +12,22 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
-from sklearn.metrics import accuracy_score, f1_score
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from models.artifact import BASE_WEIGHTS, CONFIG, TOKENIZER, Artifact, artifact_name, base_folder
-from models.engine_torch import computes_in_bf16
 from models.passages import PassageEncoder, Tokens
-from models.text import TextNetwork, collate, trainable_network
+from models.text import collate, trainable_network
 from pipelines.training.answers import Answers, Array
 from pipelines.training.augment import cashtags_of, thinned, varied
 from pipelines.training.datasets import SENTIMENTS, Row, Task, TextData
-from pipelines.training.marking import draw_mark, marked_passage
+from pipelines.training.held_out import half_precision, held_out_figures
+from pipelines.training.marking import draw_mark
 from pipelines.training.progress import Report
 from pipelines.training.recipe import Recipe
 from squall.errors import UserError
@@ -256,11 +254,6 @@ class Trainer:
         self.progress = Position(**json.loads(metadata["progress"]))
 
 
-def half_precision(device: torch.device) -> torch.autocast:
-    """A context that computes in bfloat16 where that is fast: on CUDA, and on CPUs with instructions for it."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=computes_in_bf16(device))
-
-
 def epoch_batches(
     rows: Sequence[Row], encode: PassageEncoder, recipe: Recipe, epoch: int
 ) -> list[tuple[list[Row], list[Tokens]]]:
@@ -280,39 +273,3 @@ def epoch_batches(
         batches += [chosen[i : i + recipe.batch_size] for i in range(0, len(chosen), recipe.batch_size)]
     rng.shuffle(batches)
     return [([order[i] for i in batch], [tokens[i] for i in batch]) for batch in batches]
-
-
-def logits_of(
-    network: TextNetwork, passages: Sequence[Tokens], device: torch.device, batch_size: int = 64
-) -> Iterator[tuple[list[int], np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
-    """Yield (row numbers, sentiment logits, topic logits) of length-sorted batches."""
-    network.eval()
-    order = sorted(range(len(passages)), key=lambda i: len(passages[i].ids))
-    for start in range(0, len(order), batch_size):
-        chosen = order[start : start + batch_size]
-        batch = {k: v.to(device) for k, v in collate([passages[i] for i in chosen]).items()}
-        with torch.inference_mode(), half_precision(device):
-            sentiment, topic = network(**batch)
-        yield chosen, sentiment.float().cpu().numpy(), topic.float().cpu().numpy()
-
-
-def held_out_figures(network: TextNetwork, encode: PassageEncoder, rows: Sequence[Row], device: torch.device) -> dict[str, float]:
-    """Accuracy of tweets' sentiment and topic, and macro-F1 of named entities' sentiment, on the held-out rows.
-
-    Headlines whose entities disagree have a figure of their own, too.
-    """
-    guesses = np.zeros(len(rows), dtype=np.int64)
-    for chosen, sentiment, topic in logits_of(network, encode([marked_passage(row) for row in rows]), device):
-        for place, i in enumerate(chosen):
-            guesses[i] = (sentiment if rows[i].task == "sentiment" else topic)[place].argmax()
-    judged = {
-        source: [i for i, row in enumerate(rows) if row.source == source] for source in dict.fromkeys(r.source for r in rows)
-    }
-    if disagreeing := [i for i, row in enumerate(rows) if row.disagreeing]:
-        judged["sentfin_disagreeing"] = disagreeing
-    figures = {}
-    for name, chosen in judged.items():
-        truth, guess = [rows[i].label for i in chosen], guesses[chosen]
-        macro = name.startswith("sentfin")
-        figures[name] = float(f1_score(truth, guess, average="macro") if macro else accuracy_score(truth, guess))
-    return figures

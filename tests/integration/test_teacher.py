@@ -15,7 +15,7 @@ from models.engine import load_engine
 from models.heads import head_inputs
 from models.passages import Passage
 from models.store import described, open_version
-from pipelines.training.answers import Answers, ask, ask_once
+from pipelines.training.answers import Answers, ask_once
 from pipelines.training.datasets import Row, TextData, load_text_data, with_rows
 from pipelines.training.marking import marked_passage
 from squall.cli import app
@@ -178,8 +178,8 @@ def test_a_student_learns_the_answers_on_texts_without_a_label(
     texts = [Row("stocknet", str(i), f"Kestrel $KST ships {i} kettles", None, -1) for i in range(8)]
     learnt = with_rows(replace(data, train=[]), texts)
     answers = ask_once(teacher, texts, tmp_path / "kept")
-    asked = ask(teacher, texts)
-    assert all((answers[row][head] == asked[row][head]).all() for row in texts for head in asked[row])
+    asked = teacher.score([marked_passage(row) for row in texts])
+    assert all(answers[row]["sentiment"] == pytest.approx(said.sentiment) for row, said in zip(texts, asked, strict=True))
     (tmp_path / "kept").chmod(0o500)
     again = ask_once(teacher, texts, tmp_path / "kept")
     assert again.keys() == answers.keys()

@@ -16,7 +16,7 @@ from tests.text_data import write_data
 
 torch = pytest.importorskip("torch", reason="torch is installed for training and GPUs only")
 
-from pipelines.training.answers import ask  # noqa: E402
+from pipelines.training.answers import ask_once  # noqa: E402
 from pipelines.training.evaluate_text import read_predictions, report_text, summarise, write_predictions  # noqa: E402
 from pipelines.training.export_text import export_artifact  # noqa: E402
 from pipelines.training.recipe import Recipe  # noqa: E402
@@ -96,7 +96,7 @@ def test_a_run_begins_with_an_artifact_and_learns_its_answers(
     few = replace(data, train=data.train[::9], held_out=data.held_out[:4])
     artifact = export_artifact(trained[0] / "halted" / "best.safetensors", data, tmp_path / "artifact", threads=1)
     model = ModelSettings(dir=tmp_path / "artifact", device="cpu", threads=1)
-    answers = ask(load_engine(Settings(home=tmp_path, model=model)), few.train)
+    answers = ask_once(load_engine(Settings(home=tmp_path, model=model)), few.train, tmp_path / "kept")
     assert {(len(answer["sentiment"]), len(answer["topic"])) for answer in answers.values()} == {(3, len(data.topics))}
     recipe = Recipe(epochs=1, batch_size=8, start=artifact.version, rank=8)
     first: dict[str, float] = {}
