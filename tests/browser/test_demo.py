@@ -34,7 +34,7 @@ def test_an_alert_of_the_demo_is_seen_with_its_evidence(home: Path, chrome: Any)
             page.get_by_role("button", name="Log in").click()
             company = re.split(r"  |, ", lines[-1])[2]
             page.locator("#incident-grid .ag-center-cols-container .ag-row", has_text=company).first.click()
-            expect(page.locator("#incident-detail .evidence tbody tr").nth(3)).to_be_visible()
+            expect(page.locator("#incident-detail .evidence tbody tr").nth(2)).to_be_visible()
             expect(page.locator("#incident-detail")).to_contain_text("Fired")
             page.get_by_role("link", name="Now").first.click()
             expect(page.locator("#tape .ag-row").first).to_be_visible()

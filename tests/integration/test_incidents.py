@@ -256,7 +256,7 @@ def test_a_crash_at_any_statement_loses_and_doubles_nothing(context: Context) ->
     found = burst()
     apply(context, ROLL_UP)
     score(context, found)
-    send_ticks(context, 500)
+    send_ticks(context, 1000)
     Watcher(context, chunk_rows=8, patience_s=0).run()
     whole = decided(context)
     assert [row["state"] for row in rows(context, "SELECT state FROM incident")] == ["resolved", "resolved"]
@@ -264,7 +264,7 @@ def test_a_crash_at_any_statement_loses_and_doubles_nothing(context: Context) ->
     empty(context, "boeing", "deere", "ibm")
     apply(context, ROLL_UP)
     score(context, found)
-    send_ticks(context, 500)
+    send_ticks(context, 1000)
     left, crashes = 0, 0
 
     def crash(connection: Any, *_: Any) -> None:
