@@ -20,7 +20,7 @@ from squall.settings import ModelSettings
 from streams.logic.bar_history import History, known_span
 from streams.logic.features import Market
 from streams.price_cache import PriceCache
-from streams.received_charts import Received, received_charts
+from streams.received_charts import chart_images, newest_charts
 
 Array = np.ndarray[Any, Any]
 
@@ -30,13 +30,17 @@ log = structlog.get_logger("squall.fused")
 
 
 class Known(NamedTuple):
-    """What is known of a batch's companies: their bars, and by mention the chart that came, where the bars do not suffice."""
+    """What is known of a batch's companies: their bars, and by mention the chart that came, where the bars do not suffice.
+
+    `images` are those of the charts that have not been encoded yet.
+    """
 
     histories: Mapping[str, History]
-    charts: Mapping[str, Received]
+    charts: Mapping[str, str]
+    images: Mapping[str, bytes]
 
 
-NOTHING = Known({}, {})
+NOTHING = Known({}, {}, {})
 
 
 class Impacts:
@@ -86,7 +90,10 @@ class Impacts:
             return NOTHING
         named = [mention for mention in mentions if mention.company_id]
         histories = cache.histories(connection, {str(mention.company_id) for mention in named})
-        return Known(histories, received_charts(connection, [one for one in named if _span(one, histories) is None]))
+        charts = newest_charts(connection, [one for one in named if _span(one, histories) is None])
+        if len(self._received) >= KEPT:
+            self._received = {}
+        return Known(histories, charts, chart_images(connection, set(charts.values()) - self._received.keys()))
 
     def columns(self, asked: Sequence[tuple[Mention, Array | None]], market: Market, known: Known) -> list[dict[str, Any]]:
         """The columns that hold what the fused model says of each mention; one that names no company has none.
@@ -110,7 +117,7 @@ class Impacts:
     def _prices(self, scorer: FusedScorer, mention: Mention, market: Market, known: Known) -> Prices:
         company, span = mention.company_id or "", _span(mention, known.histories)
         if span is None:
-            return self._shown(scorer, known.charts[mention.id]) if mention.id in known.charts else scorer.no_prices
+            return self._shown(scorer, known.charts[mention.id], known.images) if mention.id in known.charts else scorer.no_prices
         if market is not self._market or len(self._encoded) >= KEPT:
             self._market, self._encoded = market, {}
         begin, end = span
@@ -121,17 +128,15 @@ class Impacts:
             self._encoded[key] = scorer.prices(own.values[begin:end], returns)
         return self._encoded[key]
 
-    def _shown(self, scorer: FusedScorer, chart: Received) -> Prices:
+    def _shown(self, scorer: FusedScorer, chart: str, images: Mapping[str, bytes]) -> Prices:
         """What a received chart tells; nothing where it cannot be read."""
-        if len(self._received) >= KEPT:
-            self._received = {}
-        if chart.id not in self._received:
+        if chart not in self._received:
             try:
-                self._received[chart.id] = scorer.chart(chart.image)
+                self._received[chart] = scorer.chart(images[chart])
             except ChartError as error:
-                log.warning("a chart says nothing", chart=chart.id, reason=str(error))
-                self._received[chart.id] = scorer.no_prices
-        return self._received[chart.id]
+                log.warning("a chart says nothing", chart=chart, reason=str(error))
+                self._received[chart] = scorer.no_prices
+        return self._received[chart]
 
 
 def _span(mention: Mention, histories: Mapping[str, History]) -> tuple[int, int] | None:

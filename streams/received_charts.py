@@ -1,9 +1,8 @@
-"""The newest received chart of companies at instants."""
+"""The newest received charts of companies at instants, and their images."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection
 
@@ -21,15 +20,8 @@ CROSS JOIN LATERAL (
 _IMAGES = "SELECT id, image FROM chart WHERE id = ANY(%(ids)s)"
 
 
-class Received(NamedTuple):
-    """A chart as it came: its id, and the bytes of its image."""
-
-    id: str
-    image: bytes
-
-
-def received_charts(connection: Connection, mentions: Sequence[Mention]) -> dict[str, Received]:
-    """By mention the chart of its company that was the newest at its time; none where that had been known for ten days."""
+def newest_charts(connection: Connection, mentions: Sequence[Mention]) -> dict[str, str]:
+    """By mention the id of its company's chart that was the newest at its time; none where that had been known for ten days."""
     if not mentions:
         return {}
     values = {
@@ -38,7 +30,9 @@ def received_charts(connection: Connection, mentions: Sequence[Mention]) -> dict
         "times": [mention.event_time for mention in mentions],
         "stale": STALE,
     }
-    newest: dict[str, str] = {row[0]: row[1] for row in connection.exec_driver_sql(_NEWEST, values)}
-    rows = connection.exec_driver_sql(_IMAGES, {"ids": sorted(set(newest.values()))})
-    charts = {key: Received(key, bytes(image)) for key, image in rows}
-    return {mention: charts[chart] for mention, chart in newest.items()}
+    return {row[0]: row[1] for row in connection.exec_driver_sql(_NEWEST, values)}
+
+
+def chart_images(connection: Connection, ids: Collection[str]) -> dict[str, bytes]:
+    """Images as they came, by the chart's id."""
+    return {row[0]: bytes(row[1]) for row in connection.exec_driver_sql(_IMAGES, {"ids": list(ids)})} if ids else {}
