@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sqlalchemy import Connection
 
 from dashboard.queries import Reader
 from dashboard.reads.meaning import has_pgvector
@@ -58,7 +59,9 @@ def nearest_before(reader: Reader, incident_id: str, fired_at: datetime) -> list
             past[row["id"]].append(row["vector"])
         closeness = {key: float(_middle(vectors) @ asked) for key, vectors in past.items()}
         near = dict(sorted(closeness.items(), key=lambda item: (-item[1], item[0]))[:NEAREST])
-    return [_plain(reader, row, near[row["id"]], fired_at) for row in _in_order(reader, list(near))]
+    said = sorted(reader.dicts(_SAID, ids=list(near)), key=lambda row: list(near).index(row["id"]))
+    with reader.engine.connect() as connection:
+        return [_plain(connection, row, near[row["id"]], fired_at) for row in said]
 
 
 def _middle(vectors: Sequence[Sequence[float]]) -> NDArray[np.float32]:
@@ -68,15 +71,8 @@ def _middle(vectors: Sequence[Sequence[float]]) -> NDArray[np.float32]:
     return middle
 
 
-def _in_order(reader: Reader, ids: Sequence[str]) -> list[dict[str, Any]]:
-    return sorted(reader.dicts(_SAID, ids=ids), key=lambda row: ids.index(row["id"]))
-
-
-def _plain(reader: Reader, row: Mapping[str, Any], closeness: float, known_by: datetime) -> Mapping[str, Any]:
-    after = None
-    if row["company_id"]:
-        with reader.engine.connect() as connection:
-            after = moves_after(connection, row["company_id"], row["fired_at"], known_by)
+def _plain(connection: Connection, row: Mapping[str, Any], closeness: float, known_by: datetime) -> Mapping[str, Any]:
+    after = moves_after(connection, row["company_id"], row["fired_at"], known_by) if row["company_id"] else None
     return {
         "incident": row["id"],
         "scope": row["scope"],
