@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 import numpy as np
 
 from models.artifact import SHIPPED, SHIPPED_BASE, load_artifact
-from models.batches import bucketed
+from models.batches import Window, bucketed, windows
 from models.heads import Head, head_inputs
 from models.lexical import LexicalHead
 from models.passages import Passage, PassageEncoder, Tokens
@@ -69,8 +69,11 @@ class Runtime(Protocol):
         """Why it computes otherwise than it was asked to, in words; None: it does not."""
         ...
 
-    def features(self, rows: Sequence[Tokens]) -> Array:
-        """Means over the text and over the company, float32 (rows, 2, hidden), each row independent of the others."""
+    def features(self, read: Sequence[Window]) -> Array:
+        """Means over the text and over the company of each passage that the windows are read for, float32 (passages, 2, hidden).
+
+        Each is independent of the others.
+        """
         ...
 
 
@@ -125,12 +128,14 @@ class TextEngine:
 
     def _features(self, tokens: Sequence[Tokens]) -> Array:
         features = np.empty((len(tokens), 2, self.hidden), dtype=np.float32)
+        read = windows(tokens)
 
         def run(chosen: list[int]) -> None:
-            features[chosen] = self.runtime.features([tokens[i] for i in chosen])
+            rows = [row for i in chosen for row in read[i].rows]
+            features[rows] = self.runtime.features([read[i] for i in chosen])
 
         each = self._pool.map if self._pool else map
-        for _ in each(run, bucketed(tokens, self.batch_size, self.runtime.step)):
+        for _ in each(run, bucketed(read, self.batch_size, self.runtime.step)):
             pass
         return features
 

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models import graph
-from models.batches import pack
-from models.passages import Tokens
+from models.batches import Window, pack
 
 if TYPE_CHECKING:
     from models.artifact import Artifact
@@ -32,9 +31,16 @@ class OnnxRuntime:
     def __init__(self, artifact: Artifact, cache: Path) -> None:
         self._session = session(cached_graph(artifact, cache), threads=1)
 
-    def features(self, rows: Sequence[Tokens]) -> Array:
-        """Means over the text and over the company, float32 (rows, 2, hidden)."""
-        return np.asarray(self._session.run(["features"], pack(rows))[0])
+    def features(self, read: Sequence[Window]) -> Array:
+        """As `Runtime.features`."""
+        states = self._session.run(["states"], pack(read))[0]
+        return np.concatenate([means(own, window.owns) for own, window in zip(states, read, strict=True)])
+
+
+def means(states: Array, owns: Sequence[Sequence[int]]) -> Array:
+    """Means of the states (tokens, hidden) over all tokens and over each company's, all where it has none; (owns, 2, hidden)."""
+    text = states.mean(axis=0)
+    return np.stack([(text, states[np.flatnonzero(own)].mean(axis=0) if any(own) else text) for own in owns])
 
 
 def session(model: Path | bytes, threads: int) -> Any:

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from models.artifact import MARK, ArtifactError
-from models.batches import padded_length
+from models.batches import Window, padded_length
 from models.passages import Tokens
-from models.text import TextNetwork, collate
+from models.text import TextNetwork, collate, means
 
 if TYPE_CHECKING:
     from models.artifact import Artifact
@@ -57,14 +57,14 @@ class TorchRuntime:
             return f"the CPU scores since the GPU was lost: {self._lost}"
         return None if self.batch_size == self._asked else f"the GPU's memory does not suffice for batches of {self._asked}"
 
-    def features(self, rows: Sequence[Tokens]) -> Array:
-        """Means over the text and over the company, float32 (rows, 2, hidden).
+    def features(self, read: Sequence[Window]) -> Array:
+        """As `Runtime.features`.
 
         Batches are halved while the GPU lacks memory for them; a lost GPU is replaced by the CPU.
         """
         while True:
             try:
-                parts = [self._features(rows[i : i + self.batch_size]) for i in range(0, len(rows), self.batch_size)]
+                parts = [self._features(read[i : i + self.batch_size]) for i in range(0, len(read), self.batch_size)]
                 return np.concatenate(parts)
             except (torch.cuda.OutOfMemoryError, torch.AcceleratorError) as error:
                 if self.device.type != "cuda":
@@ -82,14 +82,24 @@ class TorchRuntime:
             self._lost = str(error).partition("\n")[0].partition(". ")[0]
             log.warning("GPU lost, model goes on with the CPU: %s", self._lost)
 
-    def _features(self, rows: Sequence[Tokens]) -> Array:
-        empty = [Tokens([0], [0])] * (self.batch_size - len(rows))
-        batch = {
-            name: value.to(self.device) for name, value in collate([*rows, *empty], padded_length(rows[0], self.step)).items()
-        }
+    def _features(self, read: Sequence[Window]) -> Array:
+        length = padded_length(read[0].ids, self.step)
+        batch = self._batch([Tokens(window.ids, window.marks, window.marks) for window in read], length)
+        meant = [(place, Tokens(window.ids, window.marks, own)) for place, window in enumerate(read) for own in window.owns]
         with torch.inference_mode():
-            pooled = torch.stack(self._network.pool(**batch), dim=1)
-        return np.asarray(pooled[: len(rows)].float().cpu().numpy())
+            states = self._network.states(batch["input_ids"], batch["attention_mask"], batch["token_type_ids"])
+            parts = [self._pooled(states, meant[i : i + self.batch_size], length) for i in range(0, len(meant), self.batch_size)]
+        return np.concatenate(parts)
+
+    def _pooled(self, states: torch.Tensor, meant: Sequence[tuple[int, Tokens]], length: int) -> Array:
+        batch = self._batch([tokens for _, tokens in meant], length)
+        places = torch.tensor([place for place, _ in meant] + [0] * (self.batch_size - len(meant)), device=self.device)
+        pooled = torch.stack(means(states[places], batch["attention_mask"], batch["own"]), dim=1)
+        return np.asarray(pooled[: len(meant)].cpu().numpy())
+
+    def _batch(self, rows: Sequence[Tokens], length: int) -> dict[str, torch.Tensor]:
+        empty = [Tokens([0], [0], [0])] * (self.batch_size - len(rows))
+        return {name: value.to(self.device) for name, value in collate([*rows, *empty], length).items()}
 
 
 def computes_in_bf16(device: torch.device) -> bool:

@@ -187,10 +187,9 @@ def quantise_columns(weight: Array, limit: int = WEIGHT_LIMIT) -> tuple[Array, A
 def build_graph(
     weights: Mapping[str, Array], ranges: Mapping[str, Array] | None, watch_inputs: bool = False
 ) -> tuple[ModelProto, dict[str, str]]:
-    """The encoder from token ids to features.
+    """The encoder from token ids to the last states.
 
-    Inputs, for B passages of T tokens each: `ids`, `marks` (B, T); `positions` (T); `pool` (B, 2, T) float32: weights of the
-    mean over the text and of that over the company. Output: `features` (B, 2, hidden).
+    Inputs, for B passages of T tokens each: `ids`, `marks` (B, T); `positions` (T). Output: `states` (B, T, hidden).
 
     `ranges` holds for each matrix product the least and greatest value of each input channel, shape (2, inputs); with None
     the graph is float32. `watch_inputs` adds these inputs to the outputs, named in the returned mapping.
@@ -199,12 +198,11 @@ def build_graph(
     states = builder.embeddings()
     for index in range(encoder_layers(weights)):
         states = builder.layer(index, states)
-    builder.node("MatMul", ["pool", states], "features")
+    builder.node("Identity", [states], "states")
     watched = list(builder.inputs_of.values()) if watch_inputs else []
     inputs: dict[str, tuple[type, list[int | str | None]]] = {
         "ids": (np.int64, ["b", "t"]),
         "marks": (np.int64, ["b", "t"]),
         "positions": (np.int64, ["t"]),
-        "pool": (np.float32, ["b", 2, "t"]),
     }
-    return builder.model("squall-text", inputs, ["features", *watched]), builder.inputs_of
+    return builder.model("squall-text", inputs, ["states", *watched]), builder.inputs_of

@@ -1,4 +1,4 @@
-"""What the text model reads: a text with one company marked in it, cut to a window of tokens."""
+"""What the text model reads: a text with its companies marked, one of them meant, cut to a window of tokens."""
 
 from __future__ import annotations
 
@@ -16,18 +16,27 @@ MAX_CHARS = 4_000
 """Of a longer text only this many characters around the company are tokenised; 128 tokens never need more."""
 
 
+Span = tuple[int, int]
+"""A place in a text, as character offsets."""
+
+
 class Passage(NamedTuple):
-    """A text and where in it the company stands, as character offsets (None: no company is marked)."""
+    """A text, where in it the company stands that is meant (None: none is), and where others do.
+
+    The passages of one text that differ in nothing but which of its companies is meant are read in one pass.
+    """
 
     text: str
-    span: tuple[int, int] | None = None
+    span: Span | None = None
+    others: tuple[Span, ...] = ()
 
 
 class Tokens(NamedTuple):
-    """One encoded passage: token ids with [CLS] and [SEP], and a 1 for each token of the marked company."""
+    """One encoded passage: token ids with [CLS] and [SEP], a 1 for each token of a company, and for each of the one meant."""
 
     ids: list[int]
     marks: list[int]
+    own: list[int]
 
 
 def blank_urls(text: str) -> str:
@@ -37,12 +46,13 @@ def blank_urls(text: str) -> str:
 
 def crop(passage: Passage) -> Passage:
     """Cut a very long text to MAX_CHARS characters that hold the start of the text or, if it is further on, the company."""
-    text, span = passage
+    text, span, others = passage
     if len(text) <= MAX_CHARS:
         return passage
     start = 0 if span is None or span[1] <= MAX_CHARS else max(0, span[0] - MAX_CHARS // 2)
     moved = None if span is None else (span[0] - start, min(span[1] - start, MAX_CHARS))
-    return Passage(text[start : start + MAX_CHARS], moved)
+    near = tuple((a - start, b - start) for a, b in others if start <= a and b <= start + MAX_CHARS)
+    return Passage(text[start : start + MAX_CHARS], moved, near)
 
 
 def token_window(marked: Sequence[int], room: int) -> tuple[int, int]:
@@ -59,7 +69,7 @@ def token_window(marked: Sequence[int], room: int) -> tuple[int, int]:
 
 
 class PassageEncoder:
-    """Turns passages into token ids with the company marked. Thread safe: it holds nothing that changes."""
+    """Turns passages into token ids with companies marked. Thread safe: it holds nothing that changes."""
 
     def __init__(self, tokenizer_file: Path, max_tokens: int = MAX_TOKENS) -> None:
         from tokenizers import Tokenizer
@@ -75,15 +85,22 @@ class PassageEncoder:
         cropped = [crop(passage) for passage in passages]
         places = {text: i for i, text in enumerate(dict.fromkeys(passage.text for passage in cropped))}
         encodings = self._tokenizer.encode_batch([blank_urls(text) for text in places], add_special_tokens=False)
-        return [self._tokens(encodings[places[passage.text]], passage.span) for passage in cropped]
+        return [self._tokens(encodings[places[passage.text]], passage) for passage in cropped]
 
-    def _tokens(self, encoding: Encoding, span: tuple[int, int] | None) -> Tokens:
+    def _tokens(self, encoding: Encoding, passage: Passage) -> Tokens:
         ids: list[int] = encoding.ids
-        if span is None:
-            kept, marks = ids[: self._room], [0] * min(len(ids), self._room)
-        else:
-            begin, end = span
-            marked = [int(left < end and right > begin) for left, right in encoding.offsets]
-            start, stop = token_window(marked, self._room)
-            kept, marks = ids[start:stop], marked[start:stop]
-        return Tokens([self._cls, *kept, self._sep], [0, *marks, 0])
+        own = touched(encoding, [passage.span] if passage.span else [], len(passage.text))
+        companies = touched(encoding, passage.others, len(passage.text)) if passage.others else own
+        start, stop = token_window(own, self._room)
+        marks = [max(pair) for pair in zip(own[start:stop], companies[start:stop], strict=True)]
+        return Tokens([self._cls, *ids[start:stop], self._sep], [0, *marks, 0], [0, *own[start:stop], 0])
+
+
+def touched(encoding: Encoding, spans: Sequence[Span], length: int) -> list[int]:
+    """A 1 for each token that shares a character with one of the spans, in a text of that length."""
+    marks = [0] * len(encoding.ids)
+    for begin, end in spans:
+        for place in range(max(0, begin), min(end, length)):
+            if (token := encoding.char_to_token(place)) is not None:
+                marks[token] = 1
+    return marks

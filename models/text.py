@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -13,9 +14,9 @@ from models.passages import Tokens
 
 
 class TextNetwork(nn.Module):
-    """Encoder and heads. The company is marked and has a mean of its own beside that of the whole text.
+    """Encoder and heads. Companies are marked, and the one that is meant has a mean of its own beside that of the whole text.
 
-    It is marked by token type 1; an encoder without token types gets `mark` added to the embeddings of the company's tokens.
+    They are marked by token type 1; an encoder without token types gets `mark` added to the embeddings of their tokens.
     """
 
     def __init__(self, encoder: Any, sentiments: int, topics: int, dropout: float = 0.1) -> None:
@@ -28,29 +29,34 @@ class TextNetwork(nn.Module):
         self.topic = nn.Linear(hidden, topics)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
         """Score a padded batch.
 
-        All three inputs are int64 of shape (rows, tokens). Returns sentiment logits (rows, 3) and topic logits (rows, 20).
+        All inputs are int64 of shape (rows, tokens). Returns sentiment logits (rows, 3) and topic logits (rows, 20).
         """
-        text, company = self.pool(input_ids, attention_mask, token_type_ids)
+        text, company = means(self.states(input_ids, attention_mask, token_type_ids), attention_mask, own)
         sentiment = self.sentiment(self.dropout(torch.cat([text, company], dim=1)))
         return sentiment, self.topic(self.dropout(text))
 
-    def pool(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> tuple[Tensor, Tensor]:
-        """Means of the last states over the text and over the company, each (rows, hidden).
-
-        Where no company is marked, the whole text stands in for it.
-        """
+    def states(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> Tensor:
+        """The last states (rows, tokens, hidden), float32."""
         if self.mark is None:
             read = {"input_ids": input_ids, "token_type_ids": token_type_ids}
         else:
             words = self.encoder.get_input_embeddings()(input_ids)
             read = {"inputs_embeds": words + token_type_ids.unsqueeze(-1) * self.mark}
-        states = self.encoder(attention_mask=attention_mask, **read).last_hidden_state.float()
-        inside, marks = attention_mask.to(states.dtype), token_type_ids.to(states.dtype)
-        unmarked = 1 - marks.amax(dim=1, keepdim=True)
-        return masked_mean(states, inside), masked_mean(states, marks + unmarked * inside)
+        states: Tensor = self.encoder(attention_mask=attention_mask, **read).last_hidden_state
+        return states.float()
+
+
+def means(states: Tensor, attention_mask: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
+    """Means of the states (rows, tokens, hidden) over the text and over the company that is meant, each (rows, hidden).
+
+    Where none is, the whole text stands in for it.
+    """
+    inside, meant = attention_mask.to(states.dtype), own.to(states.dtype)
+    none = 1 - meant.amax(dim=1, keepdim=True)
+    return masked_mean(states, inside), masked_mean(states, meant + none * inside)
 
 
 def masked_mean(states: Tensor, weights: Tensor) -> Tensor:
@@ -84,10 +90,9 @@ def hush_transformers() -> None:
 def collate(rows: Sequence[Tokens], length: int | None = None) -> dict[str, Tensor]:
     """Pad encoded passages to `length` tokens (default: the longest) and stack them into the network's inputs."""
     width = length or max(len(row.ids) for row in rows)
-    batch = torch.zeros((3, len(rows), width), dtype=torch.int64)
+    batch = np.zeros((4, len(rows), width), dtype=np.int64)
     for i, row in enumerate(rows):
         count = len(row.ids)
-        batch[0, i, :count] = torch.tensor(row.ids)
-        batch[1, i, :count] = 1
-        batch[2, i, :count] = torch.tensor(row.marks)
-    return {"input_ids": batch[0], "attention_mask": batch[1], "token_type_ids": batch[2]}
+        batch[0, i, :count], batch[1, i, :count], batch[2, i, :count], batch[3, i, :count] = row.ids, 1, row.marks, row.own
+    names = ("input_ids", "attention_mask", "token_type_ids", "own")
+    return dict(zip(names, torch.from_numpy(batch), strict=True))

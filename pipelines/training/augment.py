@@ -60,10 +60,10 @@ def swapped(rows: Sequence[Row]) -> list[Row]:
             if one.label == other.label or max(a, c) < min(b, d):
                 continue
             names = one.text[a:b], one.text[c:d]
-            text, spans = edited(one.text, [((a, b), names[1]), ((c, d), names[0])], [(a, b), (c, d)])
+            text, spans = edited(one.text, [((a, b), names[1]), ((c, d), names[0])], [(a, b), (c, d), *one.others])
             found += [
-                replace(row, key=f"{row.key} swapped", text=text, spans=(span,))
-                for row, span in zip((one, other), spans, strict=True)
+                replace(row, key=f"{row.key} swapped", text=text, spans=(span,), others=spans[2:])
+                for row, span in zip((one, other), spans[:2], strict=True)
             ]
     return found
 
@@ -79,17 +79,21 @@ def varied(row: Row, rng: random.Random, cashtags: Sequence[str]) -> Row:
     A text whose amounts would come into another order by rounding keeps them: "2.1 from 3.4" stays a fall.
     """
     edits = [*scaled_amounts(row.text, rng.uniform(1.0, GREATEST_FACTOR)), *other_cashtags(row.text, rng, cashtags)]
-    text, spans = edited(row.text, edits, row.spans)
-    return replace(row, text=text, spans=spans)
+    return rewritten(row, edits)
 
 
 def thinned(row: Row, rng: random.Random, most: float) -> Row:
     """The row without some of the words that stand outside its companies, at most this share of them on average."""
     share = rng.uniform(0, most)
     words = [match.span() for match in re.finditer(r"\S+\s*", row.text)]
-    free = [(start, end) for start, end in words if all(end <= a or start >= b for a, b in row.spans)]
-    text, spans = edited(row.text, [(word, "") for word in free if rng.random() < share], row.spans)
-    return replace(row, text=text, spans=spans)
+    free = [(start, end) for start, end in words if all(end <= a or start >= b for a, b in (*row.spans, *row.others))]
+    return rewritten(row, [(word, "") for word in free if rng.random() < share])
+
+
+def rewritten(row: Row, edits: Sequence[Edit]) -> Row:
+    """The row with its text edited."""
+    text, spans = edited(row.text, edits, (*row.spans, *row.others))
+    return replace(row, text=text, spans=spans[: len(row.spans)], others=spans[len(row.spans) :])
 
 
 def scaled_amounts(text: str, factor: float) -> list[Edit]:

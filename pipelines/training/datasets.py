@@ -44,7 +44,8 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One text. `spans` are places that may be marked as the company, with probability `mark_share` in training.
+    """One text. `spans` are places of which one may be meant as the company, with probability `mark_share` in training; `others`
+    are those of all companies that are known to stand in it.
 
     Without a task there is no label (-1): the row teaches what another model says of it.
     """
@@ -58,6 +59,7 @@ class Row:
     mark_share: float = 0.0
     disagreeing: bool = False
     facts: Facts | None = None
+    others: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ def tfns_sentiment(data_dir: Path, part: Literal["train", "valid"]) -> list[Row]
     for i, (text, label) in enumerate(zip(frame["text"].astype(str), frame["label"].astype(int), strict=True)):
         spans = tuple(match.span() for match in CASHTAG.finditer(text))
         target = SENTIMENTS.index(TFNS_SENTIMENTS[label])
-        rows.append(Row("tfns_sentiment", f"{part}-{i}", text, "sentiment", target, spans, 0.5 if spans else 0.0))
+        rows.append(Row("tfns_sentiment", f"{part}-{i}", text, "sentiment", target, spans, 0.5 if spans else 0.0, others=spans))
     return rows
 
 
@@ -111,7 +113,7 @@ def tfns_topic(data_dir: Path, part: Literal["train", "validation"]) -> list[Row
         cashtags = tuple(match.span() for match in CASHTAG.finditer(text))
         spans = cashtags or tuple(match.span() for match in NAME.finditer(text))
         share = 0.5 if cashtags else 0.3 if spans else 0.0
-        rows.append(Row("tfns_topic", f"{part}-{i}", text, "topic", label, spans, share))
+        rows.append(Row("tfns_topic", f"{part}-{i}", text, "topic", label, spans, share, others=cashtags))
     return rows
 
 
@@ -121,17 +123,32 @@ def sentfin(data_dir: Path) -> list[Row]:
 
     frame = pd.read_csv(_need(data_dir / "sentfin" / "entity_sentiment.csv"), dtype=str, keep_default_na=False)
     labels: defaultdict[str, set[str]] = defaultdict(set)
-    for headline_id, sentiment in zip(frame["headline_id"], frame["sentiment"], strict=True):
+    places: defaultdict[str, dict[tuple[int, int], None]] = defaultdict(dict)
+    columns = [frame[name] for name in ("headline_id", "headline", "entity", "sentiment")]
+    for headline_id, headline, entity, sentiment in zip(*columns, strict=True):
         labels[headline_id].add(sentiment)
+        if span := find_entity(headline, entity):
+            places[headline_id][span] = None
     rows = []
-    columns = (frame[name] for name in ("headline_id", "headline", "entity", "sentiment"))
     for headline_id, headline, entity, sentiment in zip(*columns, strict=True):
         span = find_entity(headline, entity)
         disagreeing = len(labels[headline_id]) > 1
         share = 0.0 if span is None else 1.0 if disagreeing else 0.5
         spans = () if span is None else (span,)
         target = SENTIMENTS.index(sentiment)
-        rows.append(Row("sentfin", headline_id, headline, "sentiment", target, spans, share, disagreeing))
+        rows.append(
+            Row(
+                "sentfin",
+                headline_id,
+                headline,
+                "sentiment",
+                target,
+                spans,
+                share,
+                disagreeing,
+                others=tuple(places[headline_id]),
+            )
+        )
     return rows
 
 

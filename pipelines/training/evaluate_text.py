@@ -43,7 +43,7 @@ def write_predictions(engine: TextEngine, data: TextData, out: Path) -> None:
         labels = engine.topic_labels if rows[0].task == "topic" else engine.sentiment_labels
         passages = [marked_passage(row) for row in rows]
         scores = engine.score(passages)
-        unmarked = engine.score([passage._replace(span=None) for passage in passages]) if _marked(passages) else scores
+        unmarked = engine.score([Passage(passage.text) for passage in passages]) if _marked(passages) else scores
         guesses = baseline_guesses(data.train, rows)
         with (out / f"{name}.jsonl").open("w") as file:
             for row, score, without, guess in zip(rows, scores, unmarked, guesses, strict=True):

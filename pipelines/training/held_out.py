@@ -22,10 +22,11 @@ def half_precision(device: torch.device) -> torch.autocast:
 
 
 def logits_of(
-    network: TextNetwork, passages: Sequence[Tokens], device: torch.device, batch_size: int = 64
+    network: TextNetwork, passages: Sequence[Tokens], device: torch.device
 ) -> Iterator[tuple[list[int], np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
     """Yield (row numbers, sentiment logits, topic logits) of length-sorted batches."""
     network.eval()
+    batch_size = 64 if device.type == "cpu" else 256
     order = sorted(range(len(passages)), key=lambda i: len(passages[i].ids))
     for start in range(0, len(order), batch_size):
         chosen = order[start : start + batch_size]

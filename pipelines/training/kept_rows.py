@@ -37,7 +37,9 @@ def kept_rows(
         UserError: the file is damaged.
     """
     width, dtype = shape
-    digest = hashlib.sha256("\0".join(f"{text}{span}" for text, span in passages).encode("utf-8", "replace")).hexdigest()
+    digest = hashlib.sha256(
+        "\0".join(f"{text}{span}{others}" for text, span, others in passages).encode("utf-8", "replace")
+    ).hexdigest()
     path = folder / f"{name}-{digest[:12]}.npy"
     if not path.is_file():
         folder.mkdir(parents=True, exist_ok=True)

@@ -26,9 +26,10 @@ NO_NAME = re.compile(
 
 
 def passage_of(text: str, ticker: str) -> Passage:
-    """The tweet with the company's first cashtag marked."""
+    """The tweet with the company's first cashtag marked, and those of others."""
     found = re.search(rf"\${re.escape(ticker)}\b", text, re.IGNORECASE)
-    return Passage(text, found.span() if found else None)
+    span = found.span() if found else None
+    return Passage(text, span, tuple(tag.span() for tag in CASHTAG.finditer(text) if tag.span() != span))
 
 
 def masked_passage(text: str, ticker: str, name: str) -> Passage:
@@ -38,7 +39,8 @@ def masked_passage(text: str, ticker: str, name: str) -> Passage:
     text = re.sub(rf"(?:(?:{own})\s*)+", f"{NAMELESS} ", text, flags=re.IGNORECASE)
     text = CASHTAG.sub(OTHER, text)
     place = text.find(NAMELESS)
-    return Passage(text, (place, place + len(NAMELESS)) if place >= 0 else None)
+    others = tuple(found.span() for found in re.finditer(OTHER, text))
+    return Passage(text, (place, place + len(NAMELESS)) if place >= 0 else None, others)
 
 
 def text_vectors(

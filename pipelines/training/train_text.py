@@ -7,7 +7,9 @@ import math
 import os
 import random
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
@@ -21,11 +23,13 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from models.artifact import BASE_WEIGHTS, CONFIG, TOKENIZER, Artifact, artifact_name, base_folder
+from models.batches import padded_length
 from models.passages import PassageEncoder, Tokens
 from models.text import collate, trainable_network
 from pipelines.training.answers import Answers, Array
 from pipelines.training.augment import cashtags_of, thinned, varied
 from pipelines.training.datasets import SENTIMENTS, Row, Task, TextData
+from pipelines.training.graphed import GraphedStep
 from pipelines.training.held_out import half_precision, held_out_figures
 from pipelines.training.marking import draw_mark
 from pipelines.training.progress import Report
@@ -34,9 +38,17 @@ from squall.errors import UserError
 
 POOL_BATCHES = 50
 """Batches are cut from pools of this many, sorted by length: little padding, still well shuffled."""
-CHECKPOINT_EVERY = 100
+CHECKPOINT_SECONDS = 30.0
+REPORT_EVERY = {"cpu": 1, "cuda": 20}
+"""Steps after which a run is reported: on a GPU, which a look at the loss keeps waiting, many take no time."""
+PADDED = {"cpu": 1, "cuda": 8}
+"""Batches are padded to a multiple of so many tokens: a GPU gets few different shapes."""
+TASKS: tuple[Task, ...] = ("sentiment", "topic")
+INPUTS = ("input_ids", "attention_mask", "token_type_ids", "own")
 CHECKPOINT = "checkpoint.safetensors"
 BEST = "best.safetensors"
+
+Batches = list[tuple[list[Row], list[Tokens]]]
 
 
 @dataclass(slots=True)
@@ -109,7 +121,10 @@ class Trainer:
         decayed = [p for p in self.trainable.values() if p.ndim > 1]
         plain = [p for p in self.trainable.values() if p.ndim <= 1]
         groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-        self.optimizer = torch.optim.AdamW(groups, lr=recipe.learning_rate)
+        on_gpu = self.device.type == "cuda"
+        rate = torch.tensor(recipe.learning_rate, device=self.device)
+        self.optimizer = torch.optim.AdamW(groups, lr=rate, capturable=on_gpu, fused=on_gpu)
+        self._learn_batch = GraphedStep(self._learn, self.device) if on_gpu else self._learn
         self.steps_per_epoch = math.ceil(len(data.train) / recipe.batch_size)
         self.total_steps = self.steps_per_epoch * recipe.epochs
         self.progress = Position()
@@ -126,50 +141,79 @@ class Trainer:
 
         `report` is called with (phase, step, total steps, loss) after each step.
         """
-        while not self.finished:
-            epoch = len(self.progress.history)
-            batches = epoch_batches(self.data.train, self.encode, self.recipe, epoch)
-            for rows, tokens in batches[self.progress.step - epoch * self.steps_per_epoch :]:
-                loss = self._step(rows, tokens)
-                self.progress.step += 1
-                report(f"epoch {epoch + 1}/{self.recipe.epochs}", self.progress.step, self.total_steps, loss)
-                if self.stop.is_set():
-                    self.save_checkpoint()
-                    return self.progress
-                if self.progress.step % CHECKPOINT_EVERY == 0:
-                    self.save_checkpoint()
-            self._finish_epoch(epoch)
+        with ThreadPoolExecutor(1) as aside:
+            upcoming = aside.submit(self._batches, len(self.progress.history))
+            while not self.finished:
+                epoch = len(self.progress.history)
+                batches = upcoming.result()
+                upcoming = aside.submit(self._batches, epoch + 1)
+                if not self._run_epoch(epoch, batches, report):
+                    break
+                self._finish_epoch(epoch)
         return self.progress
 
-    def _step(self, rows: Sequence[Row], tokens: Sequence[Tokens]) -> float:
+    def _batches(self, epoch: int) -> Batches:
+        return epoch_batches(self.data.train, self.encode, self.recipe, epoch) if epoch < self.recipe.epochs else []
+
+    def _run_epoch(self, epoch: int, batches: Batches, report: Report) -> bool:
+        """Learn the batches that are left of an epoch; returns whether to go on."""
+        saved, every = time.monotonic(), REPORT_EVERY[self.device.type]
+        for rows, tokens in batches[self.progress.step - epoch * self.steps_per_epoch :]:
+            loss = self._step(rows, tokens)
+            self.progress.step += 1
+            if self.progress.step % every == 0:
+                report(f"epoch {epoch + 1}/{self.recipe.epochs}", self.progress.step, self.total_steps, float(loss))
+            if self.stop.is_set():
+                self.save_checkpoint()
+                return False
+            if time.monotonic() > saved + CHECKPOINT_SECONDS:
+                self.save_checkpoint()
+                saved = time.monotonic()
+        return True
+
+    def _step(self, rows: Sequence[Row], tokens: Sequence[Tokens]) -> Tensor:
         torch.manual_seed(self.recipe.seed * 1_000_003 + self.progress.step)  # the same dropout after a resume
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.learning_rate * self._schedule(self.progress.step)
         self.network.train(self.before is None)
-        batch = {name: value.to(self.device) for name, value in collate(tokens).items()}
+        length = padded_length(max((one.ids for one in tokens), key=len), PADDED[self.device.type])
+        batch = collate(tokens, length)
         said = self._said(rows, batch)
+        batch |= {name: torch.from_numpy(self._targets(rows, said, name)) for name in TASKS}
+        batch["rows"] = torch.tensor(float(len(rows)))
+        batch["rate"] = torch.tensor(self.recipe.learning_rate * self._schedule(self.progress.step))
+        if self.device.type == "cuda":
+            batch = {name: value.pin_memory() for name, value in batch.items()}
+        return self._learn_batch(batch)
+
+    def _learn(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """Take a step on a batch of the network's inputs, targets of each head, the number of rows and the learning rate."""
+        for group in self.optimizer.param_groups:
+            group["lr"].copy_(batch["rate"])
+        self.optimizer.zero_grad()
         with half_precision(self.device):
-            sentiment, topic = self.network(**batch)
-        both = self._loss(sentiment.float(), rows, said, "sentiment") + self._loss(topic.float(), rows, said, "topic")
-        loss = both / len(rows)
+            logits = dict(zip(TASKS, self.network(**{name: batch[name] for name in INPUTS}), strict=True))
+        # Rows without a target have only zeros and add nothing; those that were taught add `taught` times their own.
+        both = [cross_entropy(logits[name].float(), batch[name], reduction="sum") for name in TASKS]
+        loss = (both[0] + both[1]) / batch["rows"]
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.trainable.values(), self.recipe.clip)
         self.optimizer.step()
-        self.optimizer.zero_grad()
-        for name, average in self.averaged.items():
-            average.lerp_(self.trainable[name].data, 1 - self.recipe.average)
-        return float(loss.detach())
+        if self.averaged:
+            learnt = [self.trainable[name].data for name in self.averaged]
+            torch._foreach_lerp_(list(self.averaged.values()), learnt, 1 - self.recipe.average)
+        return loss.detach()
 
     def _said(self, rows: Sequence[Row], batch: dict[str, Tensor]) -> list[dict[Task, Array] | None]:
         """What a model says of each row."""
         if self.before is None:
             return [self.answers.get(row) for row in rows]
         with torch.no_grad(), half_precision(self.device):
-            sentiment, topic = (logits.float().softmax(dim=1).cpu().numpy() for logits in self.before(**batch))
+            logits = self.before(**{name: value.to(self.device) for name, value in batch.items()})
+        sentiment, topic = (one.float().softmax(dim=1).cpu().numpy() for one in logits)
         return [{"sentiment": one, "topic": other} for one, other in zip(sentiment, topic, strict=True)]
 
-    def _loss(self, logits: Tensor, rows: Sequence[Row], said: Sequence[dict[Task, Array] | None], task: Task) -> Tensor:
-        targets = np.zeros(logits.shape, dtype=np.float32)
+    def _targets(self, rows: Sequence[Row], said: Sequence[dict[Task, Array] | None], task: Task) -> Array:
+        """What the head of a task shall say of each row, float32 (rows, classes)."""
+        targets = np.zeros((len(rows), len(SENTIMENTS) if task == "sentiment" else len(self.data.topics)), dtype=np.float32)
         smoothing = self.recipe.label_smoothing
         for i, (row, answers) in enumerate(zip(rows, said, strict=True)):
             answer = answers[task] if answers else None
@@ -180,8 +224,7 @@ class Trainer:
                     targets[i] += self.recipe.kept * (answer - targets[i])
             elif answer is not None:
                 targets[i] = self.recipe.taught * answer
-        # Rows without a target have only zeros and add nothing; those that were taught add `taught` times their own.
-        return cross_entropy(logits, torch.from_numpy(targets).to(self.device), reduction="sum")
+        return targets
 
     def _schedule(self, step: int) -> float:
         warmup = self.recipe.warmup * self.total_steps
@@ -250,13 +293,11 @@ class Trainer:
             for key in file.keys():  # noqa: SIM118  (safe_open is no mapping)
                 if key.startswith("optimizer."):
                     entry, name = key.removeprefix("optimizer.").split(":", 1)
-                    self.optimizer.state[self.trainable[name]][entry] = file.get_tensor(key)
+                    self.optimizer.state[self.trainable[name]][entry] = file.get_tensor(key).to(self.device)
         self.progress = Position(**json.loads(metadata["progress"]))
 
 
-def epoch_batches(
-    rows: Sequence[Row], encode: PassageEncoder, recipe: Recipe, epoch: int
-) -> list[tuple[list[Row], list[Tokens]]]:
+def epoch_batches(rows: Sequence[Row], encode: PassageEncoder, recipe: Recipe, epoch: int) -> Batches:
     """The epoch's batches: shuffled, company marks drawn anew, each of texts of similar length. Depends on the seed only."""
     rng = random.Random(f"{recipe.seed}-{epoch}")  # noqa: S311  (no secret is made here)
     order = list(rows)

@@ -24,9 +24,9 @@ def unlabelled(data: TextData, stock: StockNet, most: int) -> list[Row]:
     tweets: dict[frozenset[str], Row] = {}
     for ticker, own in zip(stock.tickers, stock.tweets, strict=True):
         for at, text in zip(own.times.tolist(), own.texts, strict=True):
-            span = passage_of(text, ticker).span
+            _, span, others = passage_of(text, ticker)
             if span is not None and at < BEFORE.timestamp():
-                row = Row(SOURCE, f"{ticker}-{at}", text, None, -1, (span,), 0.5)
+                row = Row(SOURCE, f"{ticker}-{at}", text, None, -1, (span,), 0.5, others=others)
                 tweets.setdefault(token_set(text), row)
     rows = sorted(tweets.values(), key=lambda row: hashlib.sha256(row.text.encode()).digest())
     judged = {row.text: None for part in (*data.evaluation.values(), data.held_out) for row in part}

@@ -63,7 +63,7 @@ def runs(data: TextData, base: Path, tmp_path_factory: pytest.TempPathFactory) -
             raise KilledError
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train_text, "CHECKPOINT_EVERY", 2)
+        patch.setattr(train_text, "CHECKPOINT_SECONDS", 0.0)
         with pytest.raises(KilledError):
             Trainer(data, RECIPE, folder / "killed", base=base).run(kill)
         second = Trainer(data, RECIPE, folder / "killed", base=base)

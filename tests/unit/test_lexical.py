@@ -10,7 +10,7 @@ CLS, SEP = 101, 102
 
 
 def row(*ids: int, marks: tuple[int, ...] = ()) -> Tokens:
-    return Tokens([CLS, *ids, SEP], [0, *(marks or [0] * len(ids)), 0])
+    return Tokens([CLS, *ids, SEP], [0, *(marks or [0] * len(ids)), 0], [0, *(marks or [0] * len(ids)), 0])
 
 
 def test_tokens_and_pairs_count_once_and_marks_not_at_all() -> None:

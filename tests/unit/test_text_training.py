@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from models.artifact import FORMAT, MANIFEST, SHIPPED, WEIGHTS, ArtifactError, load_artifact
+from models.passages import Passage
 from pipelines.training.datasets import SENTIMENTS, DataError, TextData, find_entity, load_text_data
 from pipelines.training.marking import draw_mark, marked_passage
 from tests.text_data import write_data
@@ -41,7 +42,7 @@ def test_disagreeing_headlines_are_always_marked_and_the_mark_is_the_entity(data
     assert rows
     for row in rows:
         passage = draw_mark(row, rng)
-        assert passage == marked_passage(row)
+        assert passage in (marked_passage(row), Passage(row.text, row.spans[0]))
         assert passage.span is not None
         assert row.text[slice(*passage.span)] == ("Corvo" if row.label == SENTIMENTS.index("negative") else "Halden")
 
