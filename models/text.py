@@ -45,6 +45,8 @@ class TextNetwork(nn.Module):
         else:
             words = self.encoder.get_input_embeddings()(input_ids)
             read = {"inputs_embeds": words + token_type_ids.unsqueeze(-1) * self.mark}
+            # As the encoder would write it down itself, but without a constant from the CPU, which no recorded step may read.
+            attention_mask = (1 - attention_mask.to(words.dtype))[:, None, None] * torch.finfo(words.dtype).min
         states: Tensor = self.encoder(attention_mask=attention_mask, **read).last_hidden_state
         return states.float()
 

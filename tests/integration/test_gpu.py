@@ -1,10 +1,11 @@
-"""The text model on a GPU: bfloat16, too little memory, a GPU that is lost."""
+"""The text model on a GPU: bfloat16, too little memory, a GPU that is lost, training steps that are recorded."""
 
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from models.engine import TextEngine, cuda_missing, load_engine
 from models.passages import Passage
 from squall.settings import ModelSettings, Settings
+from tests.text_data import write_data, write_encoder
 
 MISSING = cuda_missing()
 TorchRuntime = pytest.importorskip("models.engine_torch", reason="torch is installed for training and GPUs only").TorchRuntime
@@ -97,3 +99,33 @@ def test_a_lost_gpu_is_replaced_by_the_cpu(tmp_path: Path) -> None:
     run = subprocess.run([sys.executable, "-c", LOSE_IT, str(tmp_path)], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert "goes on with the CPU" in run.stdout
+
+
+def test_recorded_training_steps_learn_what_plain_ones_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from safetensors.torch import load_file
+
+    from pipelines.training import train_text
+    from pipelines.training.datasets import load_text_data
+    from pipelines.training.recipe import Recipe
+
+    data, base = load_text_data(write_data(tmp_path / "data")), train_text.encoder_files(write_encoder(tmp_path / "tiny"))
+    recipe = Recipe(epochs=3, batch_size=8, rank=4, average=0.9)
+
+    def learnt(name: str) -> tuple[float, dict[str, Any]]:
+        trainer = train_text.Trainer(data, recipe, tmp_path / name, "cuda", base=base)
+        began = {key: value.detach().clone() for key, value in trainer.trainable.items()}
+        trainer.run(lambda *step: None)
+        now = {key: value.cpu() for key, value in load_file(tmp_path / name / train_text.CHECKPOINT).items() if key in began}
+        return sum(float((now[key] - began[key].cpu()).norm()) for key in began), now
+
+    moved, recorded = learnt("recorded")
+    monkeypatch.setattr(
+        train_text,
+        "GraphedStep",
+        lambda learn, device: lambda batch: learn({name: value.to(device) for name, value in batch.items()}),
+    )
+    _, plain = learnt("plain")
+    apart = sum(float((recorded[name] - plain[name]).norm()) for name in plain)
+    print(f"moved by {moved:.4f}, apart by {apart:.4f}")
+    assert moved > 0
+    assert apart < 0.1 * moved
