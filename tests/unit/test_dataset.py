@@ -171,9 +171,9 @@ def test_a_frozen_data_set_is_read_back_as_it_was_and_verified(data_dir: Path, t
 
 def test_a_data_set_that_was_frozen_before_rows_had_others_is_read_under_its_name(data_dir: Path, tmp_path: Path) -> None:
     built = made(data_dir, [labelled(number, day=number) for number in range(20)])
-    plain = {part: [replace(row, others=()) for row in getattr(built.data, part)] for part in ("train", "held_out")}
+    train, held_out = ([replace(row, others=()) for row in rows] for rows in (built.data.train, built.data.held_out))
     judged = {name: [replace(row, others=()) for row in rows] for name, rows in built.data.evaluation.items()}
-    data = replace(built.data, evaluation=judged, **plain)
+    data = replace(built.data, train=train, held_out=held_out, evaluation=judged)
     parts = [(part, row) for part, rows in parts_of(data) for row in rows]
     older = replace(built, data=replace(data, version=version_of(parts, TOPICS)))
     assert older.data.version != built.data.version
