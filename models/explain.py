@@ -42,7 +42,8 @@ class Explanation(NamedTuple):
 def explain(engine: Engine, passage: Passage) -> Explanation:
     """Leave out each part of a text in turn and score all in one call (occlusion, Zeiler and Fergus 2014, on words).
 
-    The company's own name is never left out, since the question is what is said of it. Only what the model reads of a very long
+    The company's own name is never left out, since the question is what is said of it; those of others are, like any word, and
+    their places stay, since a word leaves spaces behind. Only what the model reads of a very long
     text is explained. Words that say the same twice hide each other: each alone changes little.
     """
     read = crop(passage)
@@ -76,7 +77,7 @@ def _joined(words: Sequence[tuple[int, int]], span: tuple[int, int] | None) -> l
 
 def _left_out(passage: Passage, part: tuple[int, int]) -> Passage:
     start, end = part
-    return Passage(passage.text[:start] + " " * (end - start) + passage.text[end:], passage.span)
+    return passage._replace(text=passage.text[:start] + " " * (end - start) + passage.text[end:])
 
 
 def _tone(score: TextScore) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -29,6 +29,11 @@ class Passage(NamedTuple):
     text: str
     span: Span | None = None
     others: tuple[Span, ...] = ()
+
+
+def places(pairs: Iterable[Sequence[int]]) -> tuple[Span, ...]:
+    """Places as a database or a file gives them, as lists of start and end."""
+    return tuple((start, end) for start, end in pairs)
 
 
 class Tokens(NamedTuple):

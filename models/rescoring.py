@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from sqlalchemy import Connection, text
 
-from models.passages import Passage
+from models.passages import Passage, places
 from squall.records import MILLION
 
 if TYPE_CHECKING:
@@ -25,18 +25,20 @@ class Waiting(NamedTuple):
     text: str
     span_start: int | None
     span_end: int | None
+    others: Sequence[Sequence[int]]
 
     @property
     def passage(self) -> Passage:
         """What a model is asked about."""
         span = None if self.span_start is None or self.span_end is None else (self.span_start, self.span_end)
-        return Passage(self.text, span)
+        return Passage(self.text, span, places(self.others))
 
 
 # Spans refer to title, newline, body. A page starts behind the last mention of the one before, so that what fails to be written
 # is never asked for again in the same run.
 _COLUMNS = """
-m.id, m.event_time, m.revision, CASE WHEN a.body = '' THEN a.title ELSE a.title || E'\\n' || a.body END, m.span_start, m.span_end
+m.id, m.event_time, m.revision, CASE WHEN a.body = '' THEN a.title ELSE a.title || E'\\n' || a.body END,
+m.span_start, m.span_end, m.others
 """
 _LEFT = """
 NOT EXISTS (SELECT FROM rescore r WHERE r.mention_id = m.id AND r.model_version = :version AND r.revision >= m.revision)

@@ -109,6 +109,9 @@ class Mention(Record, frozen=True, kw_only=True, tag_field="kind", tag="mention"
     sector: str | None = None
     text: str
     span: tuple[int, int] | None = None
+    """Where the text names the company, as character offsets; None: nowhere."""
+    others: tuple[tuple[int, int], ...] = ()
+    """Where it names the article's other companies, in order of the text; none where it names this one nowhere."""
     relevance: Percent
     novelty: Percent
     credibility: Percent = 100

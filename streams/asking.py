@@ -14,7 +14,7 @@ Answer = tuple[TextScore, np.ndarray[Any, Any] | None]
 """What a model says of a text, and the vector that the fused model reads, where there is one that does."""
 Ask = Callable[[Sequence[Passage]], Sequence[Answer]]
 
-PROBE = Passage("The company reports results.", None)
+PROBE = Passage("The company reports results.")
 
 
 def without_vectors(model: Engine) -> Ask:
@@ -24,7 +24,7 @@ def without_vectors(model: Engine) -> Ask:
 
 def answers_of(ask: Ask, mentions: Sequence[Mention]) -> list[Answer | str]:
     """What the model says of each text; where it raises on one, why, in a line."""
-    answers = _bisected(ask, [Passage(mention.text, mention.span) for mention in mentions])
+    answers = _bisected(ask, [Passage(mention.text, mention.span, mention.others) for mention in mentions])
     if any(isinstance(answer, str) for answer in answers):
         # A model that fails on any text is no row's fault: raise what it raises, and keep the batch.
         ask([PROBE])

@@ -1,13 +1,14 @@
 """The SQL of intake: the stored articles as the stories see them, and what a batch writes. One statement a table and batch."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection
 
+from models.passages import places
 from squall.records import Mention, News
 from streams.logic.articles import MENTION_COLUMNS, MentionRow, Times
 from streams.logic.linking import article_text
@@ -18,8 +19,8 @@ NODE = "a.id, a.event_time, a.parent_id, p.event_time, a.story_id, a.rank"
 FROM_NODE = "FROM article a LEFT JOIN article p ON p.id = a.parent_id"
 MENTION_ROW = (
     "id text, event_time timestamptz, article_id text, story_id text, company_id text, sector text, span_start integer, "
-    "span_end integer, relevance integer, novelty integer, credibility integer, share integer, sector_share integer, "
-    "revision integer, decision integer, withdrawn boolean, known_at timestamptz"
+    "span_end integer, others integer[], relevance integer, novelty integer, credibility integer, share integer, "
+    "sector_share integer, revision integer, decision integer, withdrawn boolean, known_at timestamptz"
 )
 ARTICLE_ROW = (
     "id text, source text, guid text, url text, title text, body text, language text, tickers text[], published_at timestamptz, "
@@ -213,7 +214,7 @@ class IntakeStore:
             since=min(articles.values()),
             until=max(articles.values()),
         )
-        return (MentionRow(*row) for row in rows)
+        return map(_mention_row, rows)
 
     def write_mentions(self, rows: Sequence[MentionRow]) -> None:
         """Insert mentions, and replace those that are stored."""
@@ -263,8 +264,13 @@ def messages(connection: Connection, articles: Mapping[str, datetime], decided_a
         rows += connection.exec_driver_sql(
             select + "m.decision > 1 AND m.decided_at = ANY(%(times)s)", {"times": list(decided_at)}
         )
-    made = {row[0]: _message(MentionRow(*row[:-2]), article_text(*row[-2:])) for row in rows}
+    made = {row[0]: _message(_mention_row(row[:-2]), article_text(*row[-2:])) for row in rows}
     return sorted(made.values(), key=lambda mention: (mention.event_time, mention.id))
+
+
+def _mention_row(columns: Sequence[Any]) -> MentionRow:
+    row = MentionRow(*columns)
+    return replace(row, others=places(row.others))
 
 
 def _json(rows: Sequence[Any]) -> str:
@@ -286,6 +292,7 @@ def _message(row: MentionRow, text: str) -> Mention:
         sector=row.sector,
         text=text,
         span=None if row.span_start is None or row.span_end is None else (row.span_start, row.span_end),
+        others=row.others,
         relevance=row.relevance,
         novelty=row.novelty,
         credibility=row.credibility,

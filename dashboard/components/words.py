@@ -42,7 +42,11 @@ def register(app: Dash, context: Context) -> None:
         except (UserError, ArtifactError) as error:
             return empty("It cannot be explained.", str(error))
         by = engine.version if engine.version == row["model"] else f"{engine.version}; it was scored by {row['model']}"
-        return [marked(*passage, found), *_listed(passage.text, found), html.P(f"As read by {by}.", className="note")]
+        return [
+            marked(passage.text, passage.span, found),
+            *_listed(passage.text, found),
+            html.P(f"As read by {by}.", className="note"),
+        ]
 
 
 def marked(text: str, span: tuple[int, int] | None, found: Explanation) -> Any:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from models.passages import places
 from pipelines.learning.labels import BadRow, Labelled, people_rows
 from pipelines.learning.schema import problems
 from pipelines.training.datasets import PEOPLE, DataError, Facts, Row, Sets, TextData, combine, digest_of, groups_of
@@ -102,6 +103,7 @@ def record(part: str, row: Row, near_copy: bool = False) -> dict[str, Any]:
         "label": row.label,
         "text": row.text,
         "spans": [list(span) for span in row.spans],
+        "others": [list(place) for place in row.others],
         "mark_share": row.mark_share,
         "disagreeing": row.disagreeing,
         "near_copy": near_copy,
@@ -116,11 +118,17 @@ def record(part: str, row: Row, near_copy: bool = False) -> dict[str, Any]:
 
 def version_of(parts: Iterable[tuple[str, Row]], topics: Sequence[str]) -> str:
     """A name that follows from the rows alone, whatever their order."""
-    lines = sorted(json.dumps(record(part, row), sort_keys=True) for part, row in parts)
+    lines = sorted(_line(part, row) for part, row in parts)
     digest = hashlib.sha256(json.dumps([FORMAT, *topics]).encode())
     for line in lines:
         digest.update(line.encode() + b"\n")
     return digest.hexdigest()[:16]
+
+
+def _line(part: str, row: Row) -> str:
+    """A row as it counts for the name: one without others as rows were before they had any, so that older sets keep theirs."""
+    stored = record(part, row)
+    return json.dumps(stored if row.others else {name: stored[name] for name in stored if name != "others"}, sort_keys=True)
 
 
 def freeze(built: Built, sheet: Mapping[str, Any], page: str, folder: Path) -> None:
@@ -212,9 +220,17 @@ def _row(one: dict[str, Any]) -> Row:
     if one["at"]:
         at = datetime.fromisoformat(one["at"])
         facts = Facts(at, one["story"], one["sector"], one["sampled"], one["labellers"], one["agreement"])
-    spans = tuple((start, end) for start, end in one["spans"])
     return Row(
-        one["source"], one["key"], one["text"], one["task"], one["label"], spans, one["mark_share"], one["disagreeing"], facts
+        one["source"],
+        one["key"],
+        one["text"],
+        one["task"],
+        one["label"],
+        places(one["spans"]),
+        one["mark_share"],
+        one["disagreeing"],
+        facts,
+        places(one.get("others", ())),
     )
 
 
@@ -223,7 +239,7 @@ def _schema() -> Any:
 
     text, integer = pa.string(), pa.int32()
     columns = dict.fromkeys(("part", "source", "key", "task", "text", "at", "story", "sector"), text)
-    columns |= {"label": integer, "labellers": integer, "spans": pa.list_(pa.list_(integer))}
+    columns |= {"label": integer, "labellers": integer} | dict.fromkeys(("spans", "others"), pa.list_(pa.list_(integer)))
     columns |= {"mark_share": pa.float64(), "agreement": pa.float64()}
     columns |= {name: pa.bool_() for name in ("disagreeing", "near_copy", "sampled")}
     order = record("", Row("", "", "", "topic", 0))

@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeVar
 
 from sqlalchemy import Connection, text
 
+from models.passages import Span, places
 from pipelines.training.datasets import SENTIMENTS, Facts, Row, find_entity
 
 Said = TypeVar("Said", bound=Hashable)
@@ -37,10 +38,12 @@ class Labelled:
     event_time: datetime
     story: str
     text: str
-    span: tuple[int, int] | None
+    span: Span | None
     sector: str
     sampled: bool
     answers: Sequence[Answer]
+    others: tuple[Span, ...] = ()
+    """Where the other companies of its article stand, by the linker."""
 
 
 class BadRow(NamedTuple):
@@ -68,7 +71,7 @@ WITH standing AS (
     WHERE labelled_at <= :as_of AND (undone_at IS NULL OR undone_at > :as_of)),
 reached AS (SELECT event_time::date AS day, max(draw) AS draw FROM standing WHERE queue = 'random' GROUP BY 1)
 SELECT s.mention_id, s.event_time, coalesce(m.story_id, s.mention_id) AS story, m.span_start, m.span_end,
-       coalesce(m.sector, '') AS sector,
+       coalesce(m.others, '{}') AS others, coalesce(m.sector, '') AS sector,
        CASE WHEN a.body = '' THEN a.title ELSE a.title || E'\\n' || a.body END AS text,
        bool_or(s.queue = 'random' OR s.draw % 10 = 0 AND s.draw <= coalesce(r.draw, -1)) AS sampled,
        json_agg(json_build_array(s.labeller, s.queue, s.sentiment, s.topic,
@@ -79,7 +82,7 @@ LEFT JOIN reached r ON r.day = s.event_time::date
 LEFT JOIN mention m ON m.id = s.mention_id AND m.event_time = s.event_time
 LEFT JOIN article a ON a.id = m.article_id
 LEFT JOIN company c ON c.id = s.company_id
-GROUP BY s.mention_id, s.event_time, m.story_id, m.span_start, m.span_end, m.sector, a.title, a.body
+GROUP BY s.mention_id, s.event_time, m.story_id, m.span_start, m.span_end, m.others, m.sector, a.title, a.body
 ORDER BY s.event_time, s.mention_id
 """
 
@@ -97,6 +100,7 @@ def read_labels(connection: Connection, as_of: datetime) -> list[Labelled]:
             row["sector"],
             row["sampled"],
             [Answer(*answer) for answer in row["answers"]],
+            places(row["others"]),
         )
         for row in found
     ]
@@ -123,12 +127,15 @@ def people_rows(labelled: Iterable[Labelled], topics: Sequence[str], kept_texts:
             out.bad.append(BadRow("people", one.mention_id, reason, words[:200]))
             continue
         facts = Facts(one.event_time, one.story, one.sector, one.sampled, len(one.answers), sentiment[1])
+        others = _others(one, spans)
         label, marked = SENTIMENTS.index(sentiment[0]), float(bool(spans))
-        out.rows.append(Row("people", one.mention_id, words, "sentiment", label, spans, marked, facts=facts))
+        out.rows.append(Row("people", one.mention_id, words, "sentiment", label, spans, marked, facts=facts, others=others))
         if topic:
             told = replace(facts, agreement=topic[1])
             label = topics.index(topic[0])
-            out.rows.append(Row("people_topic", one.mention_id, words, "topic", label, spans, marked / 2, facts=told))
+            out.rows.append(
+                Row("people_topic", one.mention_id, words, "topic", label, spans, marked / 2, facts=told, others=others)
+            )
     return out
 
 
@@ -160,7 +167,7 @@ def _settle(one: Labelled, words: str, topics: Sequence[str]) -> tuple[tuple[str
     return sentiment, topic, ""
 
 
-def _spans(one: Labelled, words: str) -> tuple[tuple[tuple[int, int], ...], str]:
+def _spans(one: Labelled, words: str) -> tuple[tuple[Span, ...], str]:
     """Where the company that is meant stands, or a reason why that cannot be said."""
     company = most_say([answer.company for answer in one.answers])
     if company is None:
@@ -174,6 +181,11 @@ def _spans(one: Labelled, words: str) -> tuple[tuple[tuple[int, int], ...], str]
         return (), ""
     found = find_entity(words, company[0])
     return ((found,), "") if found else ((), f"it is said to be about {company[0]}, whose name is not in the text")
+
+
+def _others(one: Labelled, spans: tuple[Span, ...]) -> tuple[Span, ...]:
+    """Where companies stand, that of the mention and the one that is meant among them; none where none is meant."""
+    return tuple(sorted({*spans, *one.others, *([one.span] if one.span else [])})) if spans else ()
 
 
 def most_say(said: Sequence[Said]) -> tuple[Said, float] | None:

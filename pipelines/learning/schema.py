@@ -26,7 +26,7 @@ def problems(rows: Sequence[Row], topics: Sequence[str]) -> dict[int, str]:
             "text": [row.text for row in rows],
             "task": [row.task for row in rows],
             "label": [row.label for row in rows],
-            "fits": [all(0 <= start < end <= len(row.text) for start, end in row.spans) for row in rows],
+            "fits": [all(0 <= start < end <= len(row.text) for start, end in (*row.spans, *row.others)) for row in rows],
         }
     )
     try:

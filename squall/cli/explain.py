@@ -63,7 +63,7 @@ def _show(row: dict[str, Any], passage: "Passage", engine: "Engine", found: "Exp
 
     from models.explain import STRONG
 
-    text, span = passage
+    text, span, _ = passage
     console = Console(highlight=False)
     shown = Text(text)
     for word in found.words:

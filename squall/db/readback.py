@@ -116,8 +116,8 @@ def find_companies(connection: Connection, wanted: str) -> list[str]:
 
 
 _ONE_MENTION = """
-SELECT m.id, m.event_time, c.name AS company, m.span_start, m.span_end, a.title, a.body, s.model_version AS model, s.features,
-       s.impact, s.impact_model, s.impact_shares
+SELECT m.id, m.event_time, c.name AS company, m.span_start, m.span_end, m.others, a.title, a.body, s.model_version AS model,
+       s.features, s.impact, s.impact_model, s.impact_shares
 FROM mention m
 JOIN article a ON a.id = m.article_id
 LEFT JOIN score s ON s.mention_id = m.id AND s.event_time = m.event_time

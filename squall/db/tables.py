@@ -16,6 +16,7 @@ from sqlalchemy import (
     Float,
     ForeignKey,
     Index,
+    Integer,
     LargeBinary,
     SmallInteger,
     Text,
@@ -145,6 +146,8 @@ class Mention(Base):
     sector: Mapped[str | None]
     span_start: Mapped[int | None]
     span_end: Mapped[int | None]
+    others: Mapped[list[list[int]]] = mapped_column(ARRAY(Integer), server_default="{}")
+    """Places of the article's other companies, as pairs of start and end."""
     relevance: Mapped[int] = mapped_column(SmallInteger)
     novelty: Mapped[int] = mapped_column(SmallInteger)
     credibility: Mapped[int] = mapped_column(SmallInteger)

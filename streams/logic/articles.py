@@ -37,6 +37,7 @@ class MentionRow:
     sector: str | None
     span_start: int | None
     span_end: int | None
+    others: tuple[tuple[int, int], ...]
     relevance: int
     novelty: int
     credibility: int
@@ -84,6 +85,7 @@ def mentions_of(
     """The mentions that an article has by its newest text, by company id; one without company where it names none.
 
     A retracted article's are withdrawn: they count for nothing, and stay so that what they had counted can be taken back.
+    One whose company the text does not name has no others either: the text is read unmarked for it.
     """
     named = sorted(links, key=lambda link: link.company_id)
     live = not news.retracted
@@ -96,6 +98,7 @@ def mentions_of(
         sector=None,
         span_start=None,
         span_end=None,
+        others=(),
         relevance=100,
         novelty=novelty(node.rank),
         credibility=credibility,
@@ -109,6 +112,7 @@ def mentions_of(
     if not named:
         return [blank]
     rows = []
+    places = sorted(link.span for link in named if link.span)
     in_sector = Counter(sectors[link.company_id] for link in named)
     sector_parts = {sector: iter(shares(count)) for sector, count in in_sector.items()}
     for link, share in zip(named, shares(len(named)), strict=True):
@@ -123,6 +127,7 @@ def mentions_of(
                 sector=sector,
                 span_start=start,
                 span_end=end,
+                others=tuple(place for place in places if place != link.span) if link.span else (),
                 relevance=link.relevance,
                 share=share if live else 0,
                 sector_share=sector_share if live else 0,
@@ -144,6 +149,7 @@ def decided(wanted: Sequence[MentionRow], stored: Sequence[MentionRow]) -> list[
             revision=first.revision,
             span_start=None,
             span_end=None,
+            others=(),
             relevance=0,
             share=0,
             sector_share=0,

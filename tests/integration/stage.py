@@ -115,8 +115,8 @@ def store_decisions(context: Context, mentions: Sequence[Mention]) -> None:
         ON CONFLICT (id) DO UPDATE SET title = excluded.title, story_id = excluded.story_id
     """
     columns = (
-        "id event_time article_id story_id company_id sector relevance novelty credibility share sector_share revision decision "
-        "withdrawn"
+        "id event_time article_id story_id company_id sector span_start span_end others relevance novelty credibility share "
+        "sector_share revision decision withdrawn"
     ).split()
     row = (
         f"INSERT INTO mention ({', '.join(columns)}) VALUES ({', '.join(f'%({name})s' for name in columns)})"
@@ -124,7 +124,9 @@ def store_decisions(context: Context, mentions: Sequence[Mention]) -> None:
     )
     with context.engine.begin() as connection:
         for one in mentions:
-            values = {name: getattr(one, name) for name in (*columns, "text")}
+            start, end = one.span or (None, None)
+            stored = {"span_start": start, "span_end": end, "others": [list(place) for place in one.others]}
+            values = {name: getattr(one, name) for name in (*columns, "text") if name not in stored} | stored
             connection.exec_driver_sql(article, values)
             connection.exec_driver_sql(row, values)
 

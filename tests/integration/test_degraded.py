@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from models.artifact import SHIPPED, load_artifact
+from models.batches import Window
 from models.engine import TextEngine, load_engine
-from models.passages import Passage, Tokens
+from models.passages import Passage
 from squall.settings import ModelSettings, Settings
 from streams.scoring import about
 
@@ -26,13 +27,13 @@ def engine_on_a_stub(failing: Any) -> TextEngine:
             super()._serve_on("cpu")
             self.device = torch.device(device)
 
-        def _features(self, rows: Sequence[Tokens]) -> Any:
+        def _features(self, read: Sequence[Window]) -> Any:
             stub = self.device
             if stub.type == "cuda" and (error := failing(self.batch_size)):
                 raise error
             self.device = torch.device("cpu")
             try:
-                return super()._features(rows)
+                return super()._features(read)
             finally:
                 self.device = stub
 

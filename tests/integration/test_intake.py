@@ -153,6 +153,26 @@ def test_a_correction_withdraws_who_is_named_no_more_and_keeps_the_times(context
     assert again == mentions
 
 
+def test_mentions_carry_the_places_of_the_others_as_stored_and_a_correction_changes_them(context: Context) -> None:
+    intake = Intake(context)
+    mentions = sent(intake.handle(batch(news("a", "Boeing and Apple warn on quarterly earnings"))))
+    assert {key: (one.span, one.others) for key, one in mentions.items()} == {
+        "apple": ((11, 16), ((0, 6),)),
+        "boeing": ((0, 6), ((11, 16),)),
+    }
+    query = "SELECT company_id, others FROM mention ORDER BY 1"
+    assert rows(context, query) == [("apple", [[0, 6]]), ("boeing", [[11, 16]])]
+    corrected = sent(intake.handle(batch(news("a", "Boeing and Netflix warn on quarterly earnings", revision=2))))
+    assert {key: (one.decision, one.others) for key, one in corrected.items()} == {
+        "apple": (2, ()),
+        "boeing": (2, ((11, 18),)),
+        "netflix": (1, ((0, 6),)),
+    }
+    again = sent(intake.handle(batch(news("a", "Boeing and Netflix warn on quarterly earnings", revision=2))))
+    assert again == corrected
+    assert rows(context, query) == [("apple", []), ("boeing", [[11, 18]]), ("netflix", [[0, 6]])]
+
+
 def test_a_retraction_withdraws_all(context: Context) -> None:
     intake = Intake(context)
     intake.handle(batch(news("a")))

@@ -62,9 +62,10 @@ def test_what_people_said_is_read_with_the_sample_that_is_fair(context: Context)
         keep(connection, by_id[asked], "random", "bob", Answer("neutral", company_id="corvo"))
         keep(connection, by_id[asked], "random", "eve", Answer("positive", about_none=True))
         assert take_back(connection, "eve")
-        connection.execute(text("UPDATE mention SET span_start = 0, span_end = 6"))
+        connection.execute(text("UPDATE mention SET span_start = 0, span_end = 6, others = '{{7,12}}'"))
         found = {one.mention_id: one for one in read_labels(connection, LATER)}
     assert {key for key, one in found.items() if one.sampled} == {before, asked}
+    assert {(one.span, one.others) for one in found.values()} == {((0, 6), ((7, 12),))}
     assert [(a.labeller, a.sentiment, a.topic, a.company) for a in found[asked].answers] == [
         ("ana", "negative", "Earnings", "kept"),
         ("bob", "neutral", None, "Corvo"),

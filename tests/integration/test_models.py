@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 
 from models.artifact import SHIPPED, load_artifact
 from models.engine import load_engine
-from models.passages import Passage
+from models.passages import Passage, places
 from models.store import fetch
 from pipelines.ingest.producer import Producer
 from pipelines.ingest.replay import Sent, prepare, remove, send, wait_until_done
@@ -90,15 +90,15 @@ def scored_by(engine: Engine, version: str) -> int:
 def says_what_its_rows_say(on: Services, engine: Engine, folder: Path, version: str) -> bool:
     """Whether rows that name a version hold what that version says."""
     query = f"""
-        SELECT a.title || CASE WHEN a.body = '' THEN '' ELSE E'\\n' || a.body END, m.span_start, m.span_end, s.negative
+        SELECT a.title || CASE WHEN a.body = '' THEN '' ELSE E'\\n' || a.body END, m.span_start, m.span_end, m.others, s.negative
         FROM score s JOIN mention m ON m.id = s.mention_id AND m.event_time = s.event_time JOIN article a ON a.id = m.article_id
         WHERE s.model_version = '{version}' AND a.revision = 1 ORDER BY s.mention_id LIMIT 50
     """
     found = rows(engine, query)
     chosen = on.settings.model_copy(update={"model": on.settings.model.model_copy(update={"dir": folder})})
-    passages = [Passage(words, None if start is None else (start, end)) for words, start, end, _ in found]
+    passages = [Passage(words, None if start is None else (start, end), places(others)) for words, start, end, others, _ in found]
     answers = load_engine(chosen).score(passages)
-    return len(found) == 50 and [round(one.sentiment[0] * MILLION) for one in answers] == [row[3] for row in found]
+    return len(found) == 50 and [round(one.sentiment[0] * MILLION) for one in answers] == [row[-1] for row in found]
 
 
 def test_champions_change_under_load(on: Services, squall: Squall, tmp_path: Path) -> None:

@@ -7,14 +7,28 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
-from pipelines.learning.dataset import BAD_ROWS, ROWS, Built, build, earlier_texts, freeze, load_frozen, split_by_time
+from models.passages import Passage
+from pipelines.learning.dataset import (
+    BAD_ROWS,
+    ROWS,
+    Built,
+    build,
+    earlier_texts,
+    freeze,
+    load_frozen,
+    parts_of,
+    split_by_time,
+    version_of,
+)
 from pipelines.learning.datasheet import datasheet, page
 from pipelines.learning.labels import KEPT, Answer, Labelled, people_rows
 from pipelines.learning.schema import problems
 from pipelines.training.datasets import DataError, Row, base_sets, read_topics, with_base_rows, with_repeated
 from pipelines.training.evaluate_text import write_predictions
+from pipelines.training.marking import marked_passage
 from tests.integration.stage import StandIn
 from tests.text_data import write_data
 
@@ -79,6 +93,17 @@ def test_another_company_is_marked_where_it_stands_and_none_is_where_it_is_about
     assert [row.spans for row in people_rows([other, none], TOPICS, {}).rows] == [((20, 26),), ()]
 
 
+def test_a_row_knows_where_all_companies_stand_if_one_is_meant() -> None:
+    text = "Kestrel falls while Halden gains and Corvo waits"
+    found = [labelled(n, said("neutral", company=who), text=text, others=((37, 42),)) for n, who in ((1, KEPT), (2, "Halden"))]
+    kept, other = people_rows(found, TOPICS, {}).rows
+    assert [kept.spans, other.spans] == [((0, 7),), ((20, 26),)]
+    assert [kept.others, other.others] == [((0, 7), (37, 42)), ((0, 7), (20, 26), (37, 42))]
+    assert marked_passage(other) == Passage(text, (20, 26), ((0, 7), (37, 42)))
+    [none] = people_rows([labelled(3, said("neutral", company=None), text=text, others=((37, 42),))], TOPICS, {}).rows
+    assert none.others == ()
+
+
 def test_a_text_that_the_retention_has_emptied_comes_from_an_earlier_data_set() -> None:
     people = people_rows([labelled(1, text="", span=None)], TOPICS, {"m001": "Kestrel sinks"})
     assert [row.text for row in people.rows] == ["Kestrel sinks"]
@@ -118,7 +143,7 @@ def test_the_same_rows_have_the_same_name_and_others_another(data_dir: Path) -> 
 
 
 def test_a_frozen_data_set_is_read_back_as_it_was_and_verified(data_dir: Path, tmp_path: Path) -> None:
-    found = [labelled(number, said("negative", topic="Trade"), day=number) for number in range(20)]
+    found = [labelled(number, said("negative", topic="Trade"), day=number, others=((8, 12),)) for number in range(20)]
     built = made(data_dir, [*found, labelled(60, text="")])
     sheet = datasheet(built, START + timedelta(days=60))
     freeze(built, sheet, page(sheet), tmp_path / "one")
@@ -142,6 +167,22 @@ def test_a_frozen_data_set_is_read_back_as_it_was_and_verified(data_dir: Path, t
     with pytest.raises(DataError, match="squall dataset build --to"):
         load_frozen(tmp_path / "other")
     assert (tmp_path / "one" / ROWS).is_file()
+
+
+def test_a_data_set_that_was_frozen_before_rows_had_others_is_read_under_its_name(data_dir: Path, tmp_path: Path) -> None:
+    built = made(data_dir, [labelled(number, day=number) for number in range(20)])
+    train, held_out = ([replace(row, others=()) for row in rows] for rows in (built.data.train, built.data.held_out))
+    judged = {name: [replace(row, others=()) for row in rows] for name, rows in built.data.evaluation.items()}
+    data = replace(built.data, train=train, held_out=held_out, evaluation=judged)
+    parts = [(part, row) for part, rows in parts_of(data) for row in rows]
+    older = replace(built, data=replace(data, version=version_of(parts, TOPICS)))
+    assert older.data.version != built.data.version
+    freeze(older, datasheet(older, START), "", tmp_path)
+    rows = pq.read_table(tmp_path / ROWS)
+    pq.write_table(rows.drop_columns(["others"]), tmp_path / ROWS)
+    read = load_frozen(tmp_path)
+    assert read.version == older.data.version
+    assert set(read.train) == set(older.data.train)
 
 
 def test_a_short_run_learns_from_all_that_people_said_and_from_the_same_few_others(data_dir: Path) -> None:
@@ -172,6 +213,7 @@ def _held(built: Built) -> list[Row]:
         (Row("x", "1", "a\x00b", "topic", 0), "its text holds a NUL"),
         (Row("x", "1", "a", "sentiment", 3), "its label is none of those of its task"),
         (Row("x", "1", "a", "topic", 2, ((0, 4),)), "a place of a company lies outside its text"),
+        (Row("x", "1", "a", "topic", 2, ((0, 1),), others=((3, 4),)), "a place of a company lies outside its text"),
         (Row("x", "1", "a", "topic", 2), ""),
     ],
 )

@@ -60,5 +60,22 @@ def test_offsets_are_those_of_the_whole_text_where_only_a_window_is_read() -> No
     assert [text[word.start : word.end] for word in words if word.tone] == ["bad"]
 
 
+def test_other_companies_are_left_out_like_any_word_and_their_places_are_kept() -> None:
+    asked: list[Passage] = []
+
+    class Remembers(Bag):
+        def score(self, passages: Sequence[Passage]) -> list[TextScore]:
+            asked.extend(passages)
+            return super().score(passages)
+
+    text = "Corvo Ltd is good for Halden Inc"
+    passage = Passage(text, (0, 9), ((22, 32),))
+    words = explain(Remembers(), passage).words
+    assert [text[word.start : word.end] for word in words] == ["is", "good", "for", "Halden", "Inc"]
+    assert asked[0] == passage
+    assert {(len(one.text), one.span, one.others) for one in asked} == {(len(text), (0, 9), ((22, 32),))}
+    assert asked[4].text == "Corvo Ltd is good for        Inc"
+
+
 def test_an_empty_text_has_no_words() -> None:
     assert explain(Bag(), Passage("")).words == []

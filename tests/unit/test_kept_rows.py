@@ -16,7 +16,7 @@ SHAPE = (2, np.float32)
 
 
 def lengths(passages: Sequence[Passage]) -> Array:
-    return np.array([[len(text), span is not None] for text, span in passages], dtype=np.float32)
+    return np.array([[len(one.text), one.span is not None] for one in passages], dtype=np.float32)
 
 
 def test_what_was_interrupted_goes_on_and_is_not_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,7 +109,19 @@ def test_topics_carry_their_namespace() -> None:
     assert NEWS.on_broker(Settings().in_namespace("demo")) == "demo.squall.news"
 
 
+MENTION = Mention(id="m", article_id="a", story_id="a", event_time=AT, text="t", relevance=100, novelty=100)
+
+
 def test_mentions_refuse_shares_above_one() -> None:
-    mention = Mention(id="m", article_id="a", story_id="a", event_time=AT, text="t", relevance=100, novelty=100)
     with pytest.raises(RecordError):
-        decode(encode(msgspec.structs.replace(mention, share=2_000_000)), Mention)
+        decode(encode(msgspec.structs.replace(MENTION, share=2_000_000)), Mention)
+
+
+def test_a_mention_is_read_with_the_places_of_others_and_without() -> None:
+    beside = msgspec.structs.replace(MENTION, span=(0, 5), others=((9, 14), (20, 24)))
+    assert decode(encode(beside), Mention) == beside
+    older = {name: value for name, value in json.loads(encode(MENTION)).items() if name != "others"}
+    assert decode(json.dumps(older).encode(), Mention) == MENTION
+    for bad in ("[[9]]", "[9]", "null"):
+        with pytest.raises(RecordError):
+            decode(encode(MENTION).replace(b'"others":[]', f'"others":{bad}'.encode()), Mention)

@@ -234,12 +234,14 @@ def test_training_reads_random_prefixes_of_an_items_texts(data: StockNet) -> Non
 
 
 def test_the_company_is_marked_or_masked() -> None:
-    text, span = passage_of("Buy $crv not $HLD", "CRV")
+    text, span, others = passage_of("Buy $crv not $HLD", "CRV")
     assert span is not None
     assert text[slice(*span)] == "$crv"
-    text, span = masked_passage("Corvo's kettle, says $CRV, beats $HLD", "CRV", "Corvo Inc.")
+    assert [text[slice(*other)] for other in others] == ["$HLD"]
+    text, span, others = masked_passage("Corvo's kettle, says $CRV, beats $HLD", "CRV", "Corvo Inc.")
     assert span is not None
     assert text[slice(*span)] == "the company"
+    assert len(others) == 1
     assert "corvo" not in text.casefold()
     assert "CRV" not in text
     assert "HLD" not in text
