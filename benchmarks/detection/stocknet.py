@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from models.artifact import SHIPPED, load_artifact
-from models.passages import Passage
+from models.passages import Passage, Span
 from squall.companies import TickerIndex, load_companies
 from squall.errors import UserError
 from squall.settings import Settings
@@ -25,7 +25,7 @@ from streams.logic.linking import CASHTAG, Linker
 if TYPE_CHECKING:
     import pandas as pd
 
-VERSION = 2
+VERSION = 3
 """Changes whenever what is cached does."""
 FIRST = date(2014, 7, 1)
 """What came before is not looked at."""
@@ -52,10 +52,10 @@ def tweets(settings: Settings) -> "pd.DataFrame":
     cache = cache_path(settings, "tweets")
     if cache.is_file():
         return frame.join(pd.read_parquet(cache))
-    relevances, spans = _links(frame)
+    relevances, spans, others = _links(frame)
     leader = _leaders(frame, settings)
     negative = np.zeros(len(frame), np.float32)
-    passages = [Passage(str(frame["text"].iat[row]), spans[row]) for row in np.flatnonzero(leader).tolist()]
+    passages = [Passage(str(frame["text"].iat[row]), spans[row], others[row]) for row in np.flatnonzero(leader).tolist()]
     negative[leader] = _negatives(passages, settings, "scoring tweets", cache.with_suffix(".npy"))
     made = pd.DataFrame(
         {
@@ -95,11 +95,13 @@ def negative_stories(settings: Settings, frame: "pd.DataFrame", year: int) -> "p
     return made
 
 
-def _renamed(text: str, ticker: str, span: tuple[int, int], other: str) -> Passage:
-    """The text with its company's mark, and every cashtag of it, replaced by another's."""
+def _renamed(text: str, ticker: str, span: Span, other: str) -> Passage:
+    """The text with its company's mark, and every cashtag of it, replaced by another's; further cashtags are its other companies."""
     name = f"${other}"
     before = _cashtags(text[: span[0]], ticker, name)
-    return Passage(before + name + _cashtags(text[span[1] :], ticker, name), (len(before), len(before) + len(name)))
+    renamed = before + name + _cashtags(text[span[1] :], ticker, name)
+    others = tuple(match.span() for match in CASHTAG.finditer(renamed) if match[0] != name)
+    return Passage(renamed, (len(before), len(before) + len(name)), others)
 
 
 def _cashtags(text: str, ticker: str, name: str) -> str:
@@ -119,13 +121,15 @@ def sectors(settings: Settings) -> dict[str, str]:
     return {symbol.lstrip("$"): sector for sector, symbol, _ in (line.split("\t") for line in lines)}
 
 
-def _links(frame: "pd.DataFrame") -> tuple[list[int], list[tuple[int, int] | None]]:
-    """Relevance and span of each row's company; where the text names it nowhere, those of a mere hint."""
+def _links(frame: "pd.DataFrame") -> tuple[list[int], list[Span | None], list[tuple[Span, ...]]]:
+    """Relevance and span of each row's company, and the spans of its text's others; those of a mere hint where it is not named."""
     import pandas as pd
 
     table = load_companies()
     linker, index = Linker(table), TickerIndex(table)
-    relevances, spans = [0] * len(frame), [None] * len(frame)  # type: list[int], list[tuple[int, int] | None]
+    relevances = [0] * len(frame)
+    spans: list[Span | None] = [None] * len(frame)
+    others: list[tuple[Span, ...]] = [()] * len(frame)
     for rows in _together(list(frame["id"])):
         at = pd.Timestamp(str(frame["created_at"].iat[rows[0]])).to_pydatetime()
         tickers = [str(frame["ticker"].iat[row]) for row in rows]
@@ -134,8 +138,9 @@ def _links(frame: "pd.DataFrame") -> tuple[list[int], list[tuple[int, int] | Non
             company = index.find(ticker, at)
             link = links.get(company.id) if company else None
             relevances[row] = link.relevance if link else round(100 * link_relevance.HINT)
-            spans[row] = link.span if link else None
-    return relevances, spans
+            spans[row] = span = link.span if link else None
+            others[row] = tuple(sorted(one.span for one in links.values() if one.span and one.span != span)) if span else ()
+    return relevances, spans, others
 
 
 def _together(keys: Sequence[str]) -> Iterator[list[int]]:
