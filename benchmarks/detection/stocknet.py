@@ -96,7 +96,7 @@ def negative_stories(settings: Settings, frame: "pd.DataFrame", year: int) -> "p
 
 
 def _renamed(text: str, ticker: str, span: Span, other: str) -> Passage:
-    """The text with its company's mark, and every cashtag of it, replaced by another's; further cashtags are its other companies."""
+    """The text with its company's mark, and every cashtag of it, replaced by another's; other cashtags are other companies."""
     name = f"${other}"
     before = _cashtags(text[: span[0]], ticker, name)
     renamed = before + name + _cashtags(text[span[1] :], ticker, name)
@@ -122,7 +122,7 @@ def sectors(settings: Settings) -> dict[str, str]:
 
 
 def _links(frame: "pd.DataFrame") -> tuple[list[int], list[Span | None], list[tuple[Span, ...]]]:
-    """Relevance and span of each row's company, and the spans of its text's others; those of a mere hint where it is not named."""
+    """Relevance and span of each row's company, and its text's other spans; those of a mere hint where it is not named."""
     import pandas as pd
 
     table = load_companies()
