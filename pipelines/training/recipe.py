@@ -72,6 +72,7 @@ TEACHER: dict[str, Any] = {"learning_rate": 4e-4, "epochs": 4, "rank": 16, "batc
 """What a run on a base-sized encoder differs in."""
 
 DISTILLED: dict[str, Any] = {
+    "epochs": 25,
     "learning_rate": 1e-3,
     "rank": 64,
     "batch_size": 128,
@@ -84,3 +85,6 @@ DISTILLED: dict[str, Any] = {
     "vary": 0.2,
 }
 """What a run with a teacher differs in: it is mostly the teacher's answers that it learns, on as many texts as there are."""
+
+TAUGHT_TEACHER: dict[str, Any] = DISTILLED | TEACHER | {"epochs": 10, "learning_rate": 5e-4, "kept": 0.6}
+"""What a run on a base-sized encoder differs in that has teachers of its own size."""

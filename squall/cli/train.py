@@ -17,7 +17,7 @@ app = typer.Typer(help="Train a model.", no_args_is_help=True)
 INTERRUPTED = 130
 # Defaults as they are shown: without and with a model to begin with.
 EPOCHS, RATE, ROWS, KEPT = (
-    "4; 1 with --start",
+    "4; 1 with --start; 25 with --teacher",
     "6e-4; 3e-4 with --start; 1e-3 with --teacher",
     "all; 12000 with --start",
     "1 with --start; 0.8 with --teacher",
@@ -154,11 +154,22 @@ def teacher(
         Path | None,
         typer.Option(help="folder of the encoder (config.json, model.safetensors, tokenizer.json); default: SQUALL_MODEL__BASE"),
     ] = None,
-    epochs: Annotated[int, typer.Option(min=1, help="passes over the training rows")] = 4,
+    teacher: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="artifact of an earlier such run, whose answers are learnt beside the labels; of several the mean: one model "
+            "that is better than each"
+        ),
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="passes over the training rows", show_default="4; 10 with --teacher")
+    ] = None,
     seed: Annotated[int, typer.Option(help="of the order, the marks, the fresh weights and the dropout")] = 1,
     out: Annotated[Path | None, typer.Option(help="folder of the run; default: SQUALL_HOME/train/teacher")] = None,
     resume: Annotated[bool, typer.Option(help="go on from the run's last checkpoint")] = False,
-    learning_rate: Annotated[float, typer.Option(min=1e-6, max=0.1, help="at its peak")] = 4e-4,
+    learning_rate: Annotated[
+        float | None, typer.Option(min=1e-6, max=0.1, help="at its peak", show_default="4e-4; 5e-4 with --teacher")
+    ] = None,
 ) -> None:
     """Train a base-sized text model, such as all-mpnet-base-v2: what a GPU serves, and what the small one learns from.
 
@@ -171,7 +182,8 @@ def teacher(
 
     from models.engine import choose_device
     from pipelines.training.datasets import load_text_data
-    from pipelines.training.recipe import TEACHER, Recipe
+    from pipelines.training.progress import progress_report
+    from pipelines.training.recipe import TAUGHT_TEACHER, TEACHER, Recipe
     from pipelines.training.teaching import lesson
     from pipelines.training.train_text import Trainer, encoder_files
 
@@ -182,9 +194,13 @@ def teacher(
     torch.set_num_threads(threads)
     data = load_text_data(settings.data_dir)
     _tell(data)
-    given = {"epochs": epochs, "seed": seed, "learning_rate": learning_rate}
-    learnt, recipe, _, _ = lesson(data, Recipe(**TEACHER | given, base=encoder.name), settings)
-    trainer = Trainer(learnt, recipe, folder, choose_device(settings.model.device), base=encoder)
+    given = {"epochs": epochs, "learning_rate": learning_rate}
+    usual = (TAUGHT_TEACHER if teacher else TEACHER) | {name: value for name, value in given.items() if value is not None}
+    with progress_report() as told:
+        learnt, recipe, _, answers = lesson(
+            data, Recipe(**usual, seed=seed, base=encoder.name), settings, teachers=teacher or (), report=told
+        )
+    trainer = Trainer(learnt, recipe, folder, choose_device(settings.model.device), answers=answers, base=encoder)
     if resume:
         trainer.resume()
     made = _train(trainer, data, threads, f"squall train teacher --base {encoder} --resume --out {folder}")

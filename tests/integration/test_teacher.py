@@ -244,14 +244,19 @@ def test_a_lesson_has_rows_of_every_kind_and_the_teachers_answers(made: Artifact
 
 
 def test_the_command_trains_exports_and_says_what_comes_next(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SQUALL_DATA_DIR", str(write_data(tmp_path / "data")))
+    monkeypatch.setenv("SQUALL_DATA_DIR", str(write_stocknet(write_data(tmp_path / "data"))))
     monkeypatch.setenv("SQUALL_HOME", str(tmp_path))
     monkeypatch.setenv("SQUALL_MODEL__THREADS", "1")
     monkeypatch.setenv("SQUALL_MODEL__BASE", str(base))
     get_settings.cache_clear()
-    result = CliRunner().invoke(app, ["train", "teacher", "--epochs", "1"])
+    first, second = tmp_path / "train" / "teacher" / "artifact", tmp_path / "second"
+    results = [
+        CliRunner().invoke(app, ["train", "teacher", "--epochs", "1", *more])
+        for more in ([], ["--teacher", str(first), "--out", str(second)])
+    ]
     get_settings.cache_clear()
-    assert result.exit_code == 0, result.output
-    folder = tmp_path / "train" / "teacher" / "artifact"
-    assert load_artifact(folder).manifest["base"]["name"] == "tiny"
-    assert f"squall train text --teacher {folder}" in result.output.replace("\n", " ")
+    assert [result.exit_code for result in results] == [0, 0], results[-1].output
+    assert load_artifact(first).manifest["base"]["name"] == "tiny"
+    assert f"squall train text --teacher {first}" in results[0].output.replace("\n", " ")
+    taught = load_artifact(second / "artifact").manifest["recipe"]
+    assert (taught["teacher"], taught["kept"], taught["base"]) == (load_artifact(first).version, 0.6, "tiny")
