@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import random
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,17 +26,14 @@ from models.batches import padded_length
 from models.passages import PassageEncoder, Tokens
 from models.text import collate, trainable_network
 from pipelines.training.answers import Answers, Array
-from pipelines.training.augment import cashtags_of, thinned, varied
 from pipelines.training.datasets import SENTIMENTS, Row, Task, TextData
+from pipelines.training.epoch import Batches, epoch_batches
 from pipelines.training.graphed import GraphedStep
 from pipelines.training.held_out import half_precision, held_out_figures
-from pipelines.training.marking import draw_mark
 from pipelines.training.progress import Report
 from pipelines.training.recipe import Recipe
 from squall.errors import UserError
 
-POOL_BATCHES = 50
-"""Batches are cut from pools of this many, sorted by length: little padding, still well shuffled."""
 CHECKPOINT_SECONDS = 30.0
 REPORT_EVERY = {"cpu": 1, "cuda": 20}
 """Steps after which a run is reported: on a GPU, which a look at the loss keeps waiting, many take no time."""
@@ -47,8 +43,6 @@ TASKS: tuple[Task, ...] = ("sentiment", "topic")
 INPUTS = ("input_ids", "attention_mask", "token_type_ids", "own")
 CHECKPOINT = "checkpoint.safetensors"
 BEST = "best.safetensors"
-
-Batches = list[tuple[list[Row], list[Tokens]]]
 
 
 @dataclass(slots=True)
@@ -139,7 +133,7 @@ class Trainer:
     def run(self, report: Report) -> Position:
         """Train to the end or until `stop` is set; a checkpoint then holds all that is needed to go on.
 
-        `report` is called with (phase, step, total steps, loss) after each step.
+        `report` is called with (phase, step, total steps, loss) after each step, on a GPU after some.
         """
         with ThreadPoolExecutor(1) as aside:
             upcoming = aside.submit(self._batches, len(self.progress.history))
@@ -295,22 +289,3 @@ class Trainer:
                     entry, name = key.removeprefix("optimizer.").split(":", 1)
                     self.optimizer.state[self.trainable[name]][entry] = file.get_tensor(key).to(self.device)
         self.progress = Position(**json.loads(metadata["progress"]))
-
-
-def epoch_batches(rows: Sequence[Row], encode: PassageEncoder, recipe: Recipe, epoch: int) -> Batches:
-    """The epoch's batches: shuffled, company marks drawn anew, each of texts of similar length. Depends on the seed only."""
-    rng = random.Random(f"{recipe.seed}-{epoch}")  # noqa: S311  (no secret is made here)
-    order = list(rows)
-    rng.shuffle(order)
-    cashtags = cashtags_of(rows) if recipe.vary else []
-    read = [varied(row, rng, cashtags) if recipe.vary and rng.random() < recipe.vary else row for row in order]
-    if recipe.thinned:
-        read = [thinned(row, rng, recipe.thinned) if row.facts or rng.random() < recipe.thinned_others else row for row in read]
-    tokens = encode([draw_mark(row, rng) for row in read])
-    batches = []
-    pool = recipe.batch_size * POOL_BATCHES
-    for start in range(0, len(order), pool):
-        chosen = sorted(range(start, min(start + pool, len(order))), key=lambda i: len(tokens[i].ids))
-        batches += [chosen[i : i + recipe.batch_size] for i in range(0, len(chosen), recipe.batch_size)]
-    rng.shuffle(batches)
-    return [([order[i] for i in batch], [tokens[i] for i in batch]) for batch in batches]
