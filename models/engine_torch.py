@@ -84,22 +84,25 @@ class TorchRuntime:
 
     def _features(self, read: Sequence[Window]) -> Array:
         length = padded_length(read[0].ids, self.step)
-        batch = self._batch([Tokens(window.ids, window.marks, window.marks) for window in read], length)
-        meant = [(place, Tokens(window.ids, window.marks, own)) for place, window in enumerate(read) for own in window.owns]
+        rows = [Tokens(window.ids, window.marks, window.owns[0]) for window in read]
+        empty = [Tokens([0], [0], [0])] * (self.batch_size - len(rows))
+        batch = {name: value.to(self.device) for name, value in collate([*rows, *empty], length).items()}
+        meant = [(place, own) for place, window in enumerate(read) for own in window.owns]
         with torch.inference_mode():
-            states = self._network.states(batch["input_ids"], batch["attention_mask"], batch["token_type_ids"])
-            parts = [self._pooled(states, meant[i : i + self.batch_size], length) for i in range(0, len(meant), self.batch_size)]
+            inside = batch["attention_mask"]
+            states = self._network.states(batch["input_ids"], inside, batch["token_type_ids"])
+            parts = [self._pooled(states, inside, meant[i : i + self.batch_size]) for i in range(0, len(meant), self.batch_size)]
         return np.concatenate(parts)
 
-    def _pooled(self, states: torch.Tensor, meant: Sequence[tuple[int, Tokens]], length: int) -> Array:
-        batch = self._batch([tokens for _, tokens in meant], length)
-        places = torch.tensor([place for place, _ in meant] + [0] * (self.batch_size - len(meant)), device=self.device)
-        pooled = torch.stack(means(states[places], batch["attention_mask"], batch["own"]), dim=1)
+    def _pooled(self, states: torch.Tensor, inside: torch.Tensor, meant: Sequence[tuple[int, list[int]]]) -> Array:
+        """Means for passages that are told by the row of their window and by which of its tokens are their company's."""
+        places = np.zeros(self.batch_size, dtype=np.int64)
+        owns = np.zeros((self.batch_size, inside.shape[1]), dtype=np.int64)
+        for row, (place, own) in enumerate(meant):
+            places[row], owns[row, : len(own)] = place, own
+        chosen, own_tokens = (torch.from_numpy(value).to(self.device) for value in (places, owns))
+        pooled = torch.stack(means(states[chosen], inside[chosen], own_tokens), dim=1)
         return np.asarray(pooled[: len(meant)].cpu().numpy())
-
-    def _batch(self, rows: Sequence[Tokens], length: int) -> dict[str, torch.Tensor]:
-        empty = [Tokens([0], [0], [0])] * (self.batch_size - len(rows))
-        return {name: value.to(self.device) for name, value in collate([*rows, *empty], length).items()}
 
 
 def computes_in_bf16(device: torch.device) -> bool:

@@ -43,8 +43,8 @@ def explain(engine: Engine, passage: Passage) -> Explanation:
     """Leave out each part of a text in turn and score all in one call (occlusion, Zeiler and Fergus 2014, on words).
 
     The company's own name is never left out, since the question is what is said of it; those of others are, like any word, and
-    their places stay, since a word leaves spaces behind. Only what the model reads of a very long
-    text is explained. Words that say the same twice hide each other: each alone changes little.
+    their places stay, since a word leaves spaces behind. Only what the model reads of a very long text is explained. Words that
+    say the same twice hide each other: each alone changes little.
     """
     read = crop(passage)
     offset = 0 if passage.text == read.text else passage.text.index(read.text)

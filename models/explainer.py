@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from models.engine import load_engine
 from models.explain import Explanation, explain
 from models.meaning import meaning
-from models.passages import Passage, places
+from models.passages import Passage, stored_passage
 from models.store import open_version
 from squall import registry
 from squall.db.readback import find_mention
@@ -53,8 +53,8 @@ def read_asked(connection: Connection, start: str) -> Asked:
     text = article_text(row["title"], row["body"])
     if not text:
         raise TextGoneError(f"the text of {row['id']} is gone: texts are kept for SQUALL_STREAM__TEXT_RETENTION_DAYS")
-    span = None if row["span_start"] is None else (row["span_start"], row["span_end"])
-    return Asked(row, Passage(text, span, places(row["others"])), registry.registered(connection, row["model"]))
+    passage = stored_passage(text, row["span_start"], row["span_end"], row["others"])
+    return Asked(row, passage, registry.registered(connection, row["model"]))
 
 
 class Explainer:

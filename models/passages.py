@@ -36,6 +36,11 @@ def places(pairs: Iterable[Sequence[int]]) -> tuple[Span, ...]:
     return tuple((start, end) for start, end in pairs)
 
 
+def stored_passage(text: str, start: int | None, end: int | None, others: Iterable[Sequence[int]]) -> Passage:
+    """The passage that a mention's columns in the database stand for."""
+    return Passage(text, None if start is None or end is None else (start, end), places(others))
+
+
 class Tokens(NamedTuple):
     """One encoded passage: token ids with [CLS] and [SEP], a 1 for each token of a company, and for each of the one meant."""
 

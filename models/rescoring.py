@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 from sqlalchemy import Connection, text
 
-from models.passages import Passage, places
+from models.passages import Passage, stored_passage
 from squall.records import MILLION
 
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ class Waiting(NamedTuple):
     @property
     def passage(self) -> Passage:
         """What a model is asked about."""
-        span = None if self.span_start is None or self.span_end is None else (self.span_start, self.span_end)
-        return Passage(self.text, span, places(self.others))
+        return stored_passage(self.text, self.span_start, self.span_end, self.others)
 
 
 # Spans refer to title, newline, body. A page starts behind the last mention of the one before, so that what fails to be written

@@ -20,6 +20,7 @@ from squall.companies import TickerIndex, load_companies
 from squall.errors import UserError
 from squall.settings import Settings
 from streams.logic import link_relevance, linking, sketches, stories
+from streams.logic.articles import others_of
 from streams.logic.linking import CASHTAG, Linker
 
 if TYPE_CHECKING:
@@ -138,8 +139,8 @@ def _links(frame: "pd.DataFrame") -> tuple[list[int], list[Span | None], list[tu
             company = index.find(ticker, at)
             link = links.get(company.id) if company else None
             relevances[row] = link.relevance if link else round(100 * link_relevance.HINT)
-            spans[row] = span = link.span if link else None
-            others[row] = tuple(sorted(one.span for one in links.values() if one.span and one.span != span)) if span else ()
+            spans[row] = link.span if link else None
+            others[row] = others_of(link, links.values()) if link else ()
     return relevances, spans, others
 
 

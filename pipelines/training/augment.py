@@ -9,9 +9,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
+from models.passages import Span
 from pipelines.training.datasets import CASHTAG, Row
 
-Span = tuple[int, int]
 Edit = tuple[Span, str]
 """A place in a text, and what stands there instead."""
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
+from models.passages import Span
 from pipelines.training.near_copies import near_groups, near_pairs
 from squall.errors import UserError
 
@@ -55,11 +56,11 @@ class Row:
     text: str
     task: Task | None
     label: int
-    spans: tuple[tuple[int, int], ...] = ()
+    spans: tuple[Span, ...] = ()
     mark_share: float = 0.0
     disagreeing: bool = False
     facts: Facts | None = None
-    others: tuple[tuple[int, int], ...] = ()
+    others: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,36 +124,25 @@ def sentfin(data_dir: Path) -> list[Row]:
 
     frame = pd.read_csv(_need(data_dir / "sentfin" / "entity_sentiment.csv"), dtype=str, keep_default_na=False)
     labels: defaultdict[str, set[str]] = defaultdict(set)
-    places: defaultdict[str, dict[tuple[int, int], None]] = defaultdict(dict)
-    columns = [frame[name] for name in ("headline_id", "headline", "entity", "sentiment")]
-    for headline_id, headline, entity, sentiment in zip(*columns, strict=True):
+    places: defaultdict[str, dict[Span, None]] = defaultdict(dict)
+    found = [find_entity(headline, entity) for headline, entity in zip(frame["headline"], frame["entity"], strict=True)]
+    for headline_id, sentiment, span in zip(frame["headline_id"], frame["sentiment"], found, strict=True):
         labels[headline_id].add(sentiment)
-        if span := find_entity(headline, entity):
+        if span:
             places[headline_id][span] = None
     rows = []
-    for headline_id, headline, entity, sentiment in zip(*columns, strict=True):
-        span = find_entity(headline, entity)
+    columns = (frame[name] for name in ("headline_id", "headline", "sentiment"))
+    for headline_id, headline, sentiment, span in zip(*columns, found, strict=True):
         disagreeing = len(labels[headline_id]) > 1
         share = 0.0 if span is None else 1.0 if disagreeing else 0.5
         spans = () if span is None else (span,)
         target = SENTIMENTS.index(sentiment)
-        rows.append(
-            Row(
-                "sentfin",
-                headline_id,
-                headline,
-                "sentiment",
-                target,
-                spans,
-                share,
-                disagreeing,
-                others=tuple(places[headline_id]),
-            )
-        )
+        others = tuple(places[headline_id])
+        rows.append(Row("sentfin", headline_id, headline, "sentiment", target, spans, share, disagreeing, others=others))
     return rows
 
 
-def find_entity(headline: str, entity: str) -> tuple[int, int] | None:
+def find_entity(headline: str, entity: str) -> Span | None:
     """Where the entity stands in the headline.
 
     A global replacement once turned hold, sell and buy into sentiments inside SEntFiN's names ("neutralings" for

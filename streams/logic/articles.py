@@ -79,13 +79,19 @@ def shares(count: int) -> list[int]:
     return [MILLION * (number + 1) // count - MILLION * number // count for number in range(count)]
 
 
+def others_of(link: Link, links: Iterable[Link]) -> tuple[tuple[int, int], ...]:
+    """Where a text names the other companies, in its order; none where it does not name this one: it is read unmarked then."""
+    if link.span is None:
+        return ()
+    return tuple(sorted(one.span for one in links if one.span and one.span != link.span))
+
+
 def mentions_of(
     news: News, node: Node, links: Iterable[Link], *, known_at: datetime, sectors: Mapping[str, str], credibility: int
 ) -> list[MentionRow]:
     """The mentions that an article has by its newest text, by company id; one without company where it names none.
 
     A retracted article's are withdrawn: they count for nothing, and stay so that what they had counted can be taken back.
-    One whose company the text does not name has no others either: the text is read unmarked for it.
     """
     named = sorted(links, key=lambda link: link.company_id)
     live = not news.retracted
@@ -112,7 +118,6 @@ def mentions_of(
     if not named:
         return [blank]
     rows = []
-    places = sorted(link.span for link in named if link.span)
     in_sector = Counter(sectors[link.company_id] for link in named)
     sector_parts = {sector: iter(shares(count)) for sector, count in in_sector.items()}
     for link, share in zip(named, shares(len(named)), strict=True):
@@ -127,7 +132,7 @@ def mentions_of(
                 sector=sector,
                 span_start=start,
                 span_end=end,
-                others=tuple(place for place in places if place != link.span) if link.span else (),
+                others=others_of(link, named),
                 relevance=link.relevance,
                 share=share if live else 0,
                 sector_share=sector_share if live else 0,
